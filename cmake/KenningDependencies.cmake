@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# Finds what the distribution provides, and what scripts/fetch-deps brings from package registries.
+include_guard(GLOBAL)
+
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(tl-expected REQUIRED)
+find_package(Threads REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(PNG REQUIRED)
+find_package(JPEG REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(CURL REQUIRED)
+find_package(LibArchive REQUIRED)
+find_package(Protobuf REQUIRED)
+if(KENNING_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+if(KENNING_BENCHMARKS)
+  find_package(benchmark)
+endif()
+
+if(NOT TARGET yaml-cpp::yaml-cpp)
+  # Older packages export the target without a namespace.
+  add_library(yaml-cpp::yaml-cpp INTERFACE IMPORTED)
+  target_link_libraries(yaml-cpp::yaml-cpp INTERFACE yaml-cpp)
+endif()
+
+# Packages of scripts/fetch-deps: fetched at configure time where they are missing.
+if(NOT KENNING_DEPS_DIR)
+  if(DEFINED ENV{KENNING_DEPS_DIR})
+    set(KENNING_DEPS_DIR "$ENV{KENNING_DEPS_DIR}")
+  elseif(DEFINED ENV{XDG_CACHE_HOME})
+    set(KENNING_DEPS_DIR "$ENV{XDG_CACHE_HOME}/kenning/deps")
+  else()
+    set(KENNING_DEPS_DIR "$ENV{HOME}/.cache/kenning/deps")
+  endif()
+endif()
+
+execute_process(
+  COMMAND "${PROJECT_SOURCE_DIR}/scripts/fetch-deps" --dir "${KENNING_DEPS_DIR}" onnx onnxruntime
+  RESULT_VARIABLE kenning_fetch_result)
+if(NOT kenning_fetch_result EQUAL 0)
+  message(WARNING "scripts/fetch-deps failed (${kenning_fetch_result}): engines whose packages are "
+                  "missing will be listed as unavailable.")
+endif()
