@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The steps of a run: plan, optimize, test, report. Glue only: parsing is in scenario and cli, work is in
-/// blocks, engines and measure.
+/// The steps of a run: plan, optimize, test, report. Glue only: parsing is in scenario and cli,
+/// work is in blocks, engines and measure.
 #pragma once
 
 #include <filesystem>
@@ -32,8 +32,8 @@ struct StepSet {
   bool report = false;
 };
 
-/// A checked scenario: every block exists and is available, formats chain, the model's inputs fit the
-/// dataset's samples. Nothing was downloaded, written or run (model files were read).
+/// A checked scenario: every block exists and is available, formats chain, the model's inputs fit
+/// the dataset's samples. Nothing was downloaded, written or run (model files were read).
 struct Plan {
   Scenario scenario;
   StepSet steps;
@@ -52,14 +52,14 @@ std::string DescribePlan(const Plan& plan);
 Result<ModelArtifact> RunOptimize(const Plan& plan, AppContext& context);
 
 struct TestOptions {
-  std::string name;                       ///< Shown in comparisons; empty: the measurements' file stem.
-  std::vector<std::string> command;       ///< argv, kept in the record.
-  int warm_up = 3;                        ///< Invokes before the measured ones, kept apart.
-  std::optional<std::size_t> max_samples; ///< Only the first so many test samples.
-  double sample_interval_s = 0.1;         ///< Of the system sampler.
+  std::string name;                  ///< Shown in comparisons; empty: the measurements' file stem.
+  std::vector<std::string> command;  ///< argv, kept in the record.
+  int warm_up = 3;                   ///< Invokes before the measured ones, kept apart.
+  std::optional<std::size_t> max_samples;  ///< Only the first so many test samples.
+  double sample_interval_s = 0.1;          ///< Of the system sampler.
 };
-/// Loads the final artifact (of the last optimizer, or the wrapper's model) and runs the test split.
-/// On cancellation returns the partial record with log.complete == false.
+/// Loads the final artifact (of the last optimizer, or the wrapper's model) and runs the test
+/// split. On cancellation returns the partial record with log.complete == false.
 Result<RunRecord> RunTest(const Plan& plan, const TestOptions& options, AppContext& context);
 
 /// Makes the objects that a plan names; shared by the steps.

@@ -8,7 +8,7 @@ namespace kenning::internal {
 [[noreturn]] void CheckFailed(const char* expression, const char* file, int line);
 }  // namespace kenning::internal
 
-#define KENNING_CHECK(condition)                                                  \
-  (static_cast<bool>(condition)                                                   \
-       ? static_cast<void>(0)                                                     \
+#define KENNING_CHECK(condition) \
+  (static_cast<bool>(condition)  \
+       ? static_cast<void>(0)    \
        : ::kenning::internal::CheckFailed(#condition, __FILE__, __LINE__))

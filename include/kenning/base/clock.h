@@ -16,7 +16,8 @@ inline std::int64_t MonotonicNowNs() {
       .count();
 }
 
-/// Wall-clock time, UTC, ISO 8601 with seconds ("2026-01-31T12:00:00Z"). For labels, never for durations.
+/// Wall-clock time, UTC, ISO 8601 with seconds ("2026-01-31T12:00:00Z"). For labels, never for
+/// durations.
 std::string WallTimeUtc();
 
 }  // namespace kenning

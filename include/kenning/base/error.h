@@ -14,13 +14,16 @@ namespace kenning {
 /// What kind of failure happened. Callers branch on the code; people read the message.
 /// Choose the most specific one; the comment says when, and when not.
 enum class ErrorCode : std::uint8_t {
-  kInvalidArgument,     ///< The caller's value is wrong whatever the state. Not for scenario files.
-  kInvalidScenario,     ///< A scenario file or command line is wrong: carries file, line, key. Exit code 2.
-  kInvalidModel,        ///< A model file is truncated, corrupt, hostile or of an unusable form.
-  kInvalidData,         ///< A data set or result file is corrupt, empty or inconsistent.
-  kNotFound,            ///< A named file, block, tensor does not exist. Not for missing engines.
-  kUnavailable,         ///< The block or engine exists but cannot run here: says what to install. Exit code 3.
-  kFailedPrecondition,  ///< Right call, wrong state (not prepared, already running). Retrying is useless.
+  kInvalidArgument,  ///< The caller's value is wrong whatever the state. Not for scenario files.
+  kInvalidScenario,  ///< A scenario file or command line is wrong: carries file, line, key. Exit
+                     ///< code 2.
+  kInvalidModel,     ///< A model file is truncated, corrupt, hostile or of an unusable form.
+  kInvalidData,      ///< A data set or result file is corrupt, empty or inconsistent.
+  kNotFound,         ///< A named file, block, tensor does not exist. Not for missing engines.
+  kUnavailable,      ///< The block or engine exists but cannot run here: says what to install. Exit
+                     ///< code 3.
+  kFailedPrecondition,  ///< Right call, wrong state (not prepared, already running). Retrying is
+                        ///< useless.
   kUnsupported,         ///< Valid input that this project cannot handle, and will not by retrying.
   kResourceExhausted,   ///< Out of disk, memory or a declared limit.
   kCancelled,           ///< The user or a signal asked to stop. Partial results may be kept.
@@ -44,7 +47,8 @@ class [[nodiscard]] Error {
         std::source_location where = std::source_location::current());
 
   ErrorCode code() const { return code_; }
-  /// What went wrong and, where known, the remedy. One sentence or several lines; no trailing newline.
+  /// What went wrong and, where known, the remedy. One sentence or several lines; no trailing
+  /// newline.
   const std::string& message() const { return message_; }
   /// What was being done, outermost last.
   const std::vector<std::string>& context() const { return context_; }

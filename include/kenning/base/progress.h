@@ -13,7 +13,8 @@ namespace kenning {
 class ProgressSink {
  public:
   virtual ~ProgressSink() = default;
-  /// Starts a stage. `total` is the number of units, 0 where unknown; `unit` e.g. "samples", "bytes".
+  /// Starts a stage. `total` is the number of units, 0 where unknown; `unit` e.g. "samples",
+  /// "bytes".
   virtual void Begin(std::string_view stage, std::uint64_t total, std::string_view unit) = 0;
   /// `done` units are finished, counted from Begin.
   virtual void Update(std::uint64_t done) = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Result<T>: a value or an Error. Every fallible call of a public interface returns one; no exception
-/// crosses an interface.
+/// Result<T>: a value or an Error. Every fallible call of a public interface returns one; no
+/// exception crosses an interface.
 ///
 /// \code
 ///   Result<Model> Load(const std::string& path) {
@@ -42,21 +42,22 @@ inline Error WithContext(Error error, std::string context) {
 #define KENNING_INTERNAL_CONCAT(a, b) KENNING_INTERNAL_CONCAT2(a, b)
 
 /// Returns the error of `expr` from this function, with an optional context sentence.
-#define KENNING_RETURN_IF_ERROR(expr, ...)                                              \
-  do {                                                                                  \
-    if (auto kenning_result = (expr); !kenning_result) {                                \
-      return ::tl::unexpected<::kenning::Error>(::kenning::internal::WithContext(       \
-          std::move(kenning_result).error() __VA_OPT__(, ) __VA_ARGS__));               \
-    }                                                                                   \
+#define KENNING_RETURN_IF_ERROR(expr, ...)                                        \
+  do {                                                                            \
+    if (auto kenning_result = (expr); !kenning_result) {                          \
+      return ::tl::unexpected<::kenning::Error>(::kenning::internal::WithContext( \
+          std::move(kenning_result).error() __VA_OPT__(, ) __VA_ARGS__));         \
+    }                                                                             \
   } while (false)
 
 /// Declares or assigns `lhs` from the value of `expr`, or returns its error.
-#define KENNING_ASSIGN_OR_RETURN(lhs, expr, ...) \
-  KENNING_INTERNAL_ASSIGN(KENNING_INTERNAL_CONCAT(kenning_tmp_, __LINE__), lhs, expr __VA_OPT__(, ) __VA_ARGS__)
-#define KENNING_INTERNAL_ASSIGN(tmp, lhs, expr, ...)                                    \
-  auto tmp = (expr);                                                                    \
-  if (!tmp) {                                                                           \
-    return ::tl::unexpected<::kenning::Error>(::kenning::internal::WithContext(         \
-        std::move(tmp).error() __VA_OPT__(, ) __VA_ARGS__));                            \
-  }                                                                                     \
+#define KENNING_ASSIGN_OR_RETURN(lhs, expr, ...)                                \
+  KENNING_INTERNAL_ASSIGN(KENNING_INTERNAL_CONCAT(kenning_tmp_, __LINE__), lhs, \
+                          expr __VA_OPT__(, ) __VA_ARGS__)
+#define KENNING_INTERNAL_ASSIGN(tmp, lhs, expr, ...)                                          \
+  auto tmp = (expr);                                                                          \
+  if (!tmp) {                                                                                 \
+    return ::tl::unexpected<::kenning::Error>(                                                \
+        ::kenning::internal::WithContext(std::move(tmp).error() __VA_OPT__(, ) __VA_ARGS__)); \
+  }                                                                                           \
   lhs = *std::move(tmp)

@@ -16,7 +16,8 @@ std::size_t EditDistance(std::string_view a, std::string_view b);
 
 /// The candidates nearest to `name`, best first, at most `limit`, none farther than a third of its
 /// length (case-insensitive).
-std::vector<std::string> NearestNames(std::string_view name, std::span<const std::string> candidates,
+std::vector<std::string> NearestNames(std::string_view name,
+                                      std::span<const std::string> candidates,
                                       std::size_t limit = 3);
 
 /// "1.5 MB" (powers of 1000).

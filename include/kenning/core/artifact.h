@@ -18,7 +18,8 @@ struct ProvenanceStep {
   std::string framework;  ///< e.g. "onnxruntime".
   std::string version;
   std::map<std::string, std::string> parameters;
-  std::vector<std::string> notes;  ///< Decisions worth showing: "7-bit weights in 12 of 53 layers: …".
+  std::vector<std::string>
+      notes;  ///< Decisions worth showing: "7-bit weights in 12 of 53 layers: …".
   double duration_s = 0;
   std::string finished_at;  ///< UTC, ISO 8601.
 };

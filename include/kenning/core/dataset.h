@@ -20,9 +20,9 @@ struct DatasetInfo {
   std::string task;                      ///< "classification"; later "object_detection", …
   std::vector<TensorSpec> sample_specs;  ///< One sample, without the batch dimension.
   std::vector<std::string> class_names;
-  std::vector<float> mean;               ///< Published per-channel statistics, of inputs scaled to 0..1.
+  std::vector<float> mean;  ///< Published per-channel statistics, of inputs scaled to 0..1.
   std::vector<float> stddev;
-  bool has_truth = true;                 ///< false: no evaluation (randomised data).
+  bool has_truth = true;  ///< false: no evaluation (randomised data).
 };
 
 /// Disjoint parts of the ids.

@@ -11,9 +11,20 @@
 namespace kenning {
 
 enum class DType : std::uint8_t {
-  kFloat32, kFloat64, kFloat16, kBFloat16,
-  kInt8, kUint8, kInt16, kUint16, kInt32, kUint32, kInt64, kUint64,
-  kBool, kString,
+  kFloat32,
+  kFloat64,
+  kFloat16,
+  kBFloat16,
+  kInt8,
+  kUint8,
+  kInt16,
+  kUint16,
+  kInt32,
+  kUint32,
+  kInt64,
+  kUint64,
+  kBool,
+  kString,
 };
 
 /// NumPy spelling, e.g. "float32", "int8".

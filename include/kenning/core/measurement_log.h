@@ -23,7 +23,7 @@ inline constexpr int kStepCount = 4;
 struct Observation {
   std::int64_t start_ns = 0;
   std::int64_t end_ns = 0;
-  std::uint32_t first_sample = 0;   ///< Id of the batch's first sample.
+  std::uint32_t first_sample = 0;  ///< Id of the batch's first sample.
   std::uint16_t sample_count = 1;
   Step step = Step::kInference;
   Phase phase = Phase::kMeasured;
@@ -32,11 +32,11 @@ struct Observation {
 /// One reading of the machine. Percentages are of the interval before it.
 struct SystemReading {
   std::int64_t time_ns = 0;
-  std::vector<float> cpu_percent;        ///< Per logical core.
-  float memory_percent = 0;              ///< System-wide, used of total.
+  std::vector<float> cpu_percent;  ///< Per logical core.
+  float memory_percent = 0;        ///< System-wide, used of total.
   std::uint64_t process_resident_bytes = 0;
-  float frequency_mhz = 0;               ///< Mean over cores; 0 where unknown.
-  float temperature_c = 0;               ///< Hottest zone; 0 where unknown.
+  float frequency_mhz = 0;  ///< Mean over cores; 0 where unknown.
+  float temperature_c = 0;  ///< Hottest zone; 0 where unknown.
 };
 
 struct MeasurementLog {

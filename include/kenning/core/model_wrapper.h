@@ -21,8 +21,8 @@ class ModelWrapper {
   virtual const ModelArtifact& model() const = 0;
   /// Framework and version that trained it, or "unknown".
   virtual std::string framework() const = 0;
-  /// Dataset batch -> float tensors for the engine, one per engine input, leading dimension = batch.
-  /// `out` tensors are reused where their shapes fit: no allocation in a steady loop.
+  /// Dataset batch -> float tensors for the engine, one per engine input, leading dimension =
+  /// batch. `out` tensors are reused where their shapes fit: no allocation in a steady loop.
   virtual Result<> Preprocess(const Batch& batch, std::vector<Tensor>& out) const = 0;
   /// Engine outputs (dequantised) -> `valid_count` predictions, appended to `out`.
   virtual Result<> Postprocess(std::span<const TensorView> outputs, const Batch& batch,

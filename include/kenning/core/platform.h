@@ -13,7 +13,7 @@ namespace kenning {
 struct PlatformInfo {
   std::string name;
   std::string cpu_model;
-  std::string architecture;           ///< "x86_64", "aarch64"
+  std::string architecture;  ///< "x86_64", "aarch64"
   unsigned logical_cores = 0;
   std::vector<std::string> features;  ///< CPU flags that matter to engines: avx2, avx512_vnni, …
   std::uint64_t memory_bytes = 0;

@@ -20,26 +20,27 @@ namespace kenning {
 /// The machine and the software that produced the numbers.
 struct Environment {
   PlatformInfo platform;
-  std::string governor;                ///< cpufreq governor; empty where unknown.
-  float load_average_1min = 0;         ///< Before the run.
+  std::string governor;         ///< cpufreq governor; empty where unknown.
+  float load_average_1min = 0;  ///< Before the run.
   std::string kenning_version;
-  std::string git_revision;            ///< Of kenning's own source; empty outside a checkout.
-  std::string started_at;              ///< UTC.
+  std::string git_revision;  ///< Of kenning's own source; empty outside a checkout.
+  std::string started_at;    ///< UTC.
   std::map<std::string, std::string> versions;  ///< "onnxruntime": "1.31.1", …
-  std::vector<std::string> warnings;   ///< Reasons to distrust the numbers: "load average 3.1 on 2 cores".
+  std::vector<std::string>
+      warnings;  ///< Reasons to distrust the numbers: "load average 3.1 on 2 cores".
 };
 
 struct RunRecord {
-  std::string name;                    ///< Shown in comparisons; from the file name unless given.
-  std::string scenario_json;           ///< The checked scenario, canonical JSON text.
+  std::string name;           ///< Shown in comparisons; from the file name unless given.
+  std::string scenario_json;  ///< The checked scenario, canonical JSON text.
   std::string scenario_path;
   std::vector<std::string> command;
   Environment environment;
-  ModelArtifact artifact;              ///< What ran.
+  ModelArtifact artifact;                 ///< What ran.
   std::uint64_t original_size_bytes = 0;  ///< Size of the model before any optimizer.
   std::string model_framework;
   std::string dataset_name;
-  std::string split_name;              ///< "test"
+  std::string split_name;  ///< "test"
   std::size_t batch_size = 1;
   EngineVersion engine;
   MeasurementLog log;

@@ -17,8 +17,8 @@ using SampleId = std::uint32_t;
 /// Samples of one invoke. A static-batch model gets its last batch padded with repeats of the last
 /// sample; only the first `valid_count` entries count.
 struct Batch {
-  std::vector<SampleId> ids;    ///< valid_count entries.
-  std::vector<Tensor> inputs;   ///< One per dataset input, leading dimension = batch size.
+  std::vector<SampleId> ids;   ///< valid_count entries.
+  std::vector<Tensor> inputs;  ///< One per dataset input, leading dimension = batch size.
   std::size_t valid_count = 0;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The contract of a model's inputs and outputs: plain data that travels with the artifact and is saved
-/// as `<model>.json` beside it (docs/formats/io-spec.md).
+/// The contract of a model's inputs and outputs: plain data that travels with the artifact and is
+/// saved as `<model>.json` beside it (docs/formats/io-spec.md).
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ namespace kenning {
 using Shape = std::vector<std::int64_t>;
 inline constexpr std::int64_t kAnyDim = -1;
 
-/// The one owner of quantisation facts: real = (quantised - zero_point) * scale, as in ONNX and TFLite.
-/// One element: per tensor. Several: per slice along `axis`, same lengths.
+/// The one owner of quantisation facts: real = (quantised - zero_point) * scale, as in ONNX and
+/// TFLite. One element: per tensor. Several: per slice along `axis`, same lengths.
 struct QuantParams {
   std::vector<float> scale;
   std::vector<std::int64_t> zero_point;
@@ -43,8 +43,8 @@ struct TensorSpec {
   bool operator==(const TensorSpec&) const = default;
 };
 
-/// `inputs`/`outputs`: what the dataset side gives and expects; `processed_*`: what the engine takes
-/// and returns. Empty processed lists mean "the same".
+/// `inputs`/`outputs`: what the dataset side gives and expects; `processed_*`: what the engine
+/// takes and returns. Empty processed lists mean "the same".
 struct ModelSpec {
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> processed_inputs;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
 /// The border between kenning and an engine's shared object, `kenning_engine_<name>.so`.
-/// An engine folder has two halves: descriptors (schemas, linked into the command, no SDK) and the module
-/// (linked against the SDK, loaded when a plan first needs it, never unloaded).
+/// An engine folder has two halves: descriptors (schemas, linked into the command, no SDK) and the
+/// module (linked against the SDK, loaded when a plan first needs it, never unloaded).
 #pragma once
 
 #include <cstdint>
@@ -30,12 +30,15 @@ struct EngineModule {
                                                    BlockContext& context) = nullptr;
   Result<std::unique_ptr<Optimizer>> (*make_optimizer)(std::string_view block, const Params& params,
                                                        BlockContext& context) = nullptr;
-  Result<ModelSpec> (*inspect)(const std::filesystem::path& path, std::string_view format) = nullptr;
+  Result<ModelSpec> (*inspect)(const std::filesystem::path& path,
+                               std::string_view format) = nullptr;
 };
 using EngineModuleEntry = const EngineModule* (*)();
 
-/// Loads (once) the module of an engine. Looks in $KENNING_ENGINE_PATH, beside the executable, and in
-/// ../lib/kenning. Thread-safe. \return kUnavailable with the places tried, or with both ABI versions.
+/// Loads (once) the module of an engine. Looks in $KENNING_ENGINE_PATH, beside the executable, and
+/// in
+/// ../lib/kenning. Thread-safe. \return kUnavailable with the places tried, or with both ABI
+/// versions.
 Result<const EngineModule*> LoadEngine(std::string_view engine);
 
 /// Whether the module's file is there; does not load it.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A block declares its parameters once; validation, command-line flags, `kenning info`, JSON Schema and
-/// documentation all come from this declaration.
+/// A block declares its parameters once; validation, command-line flags, `kenning info`, JSON
+/// Schema and documentation all come from this declaration.
 #pragma once
 
 #include <cstdint>
@@ -17,32 +17,37 @@
 namespace kenning {
 
 enum class ParamType : std::uint8_t {
-  kBool, kInt, kFloat, kString,
+  kBool,
+  kInt,
+  kFloat,
+  kString,
   kPath,  ///< A file or folder of this machine; relative to the working directory.
   kUri,   ///< A path, file://, http(s):// or kenning:// resource.
-  kStringList, kIntList, kFloatList,
+  kStringList,
+  kIntList,
+  kFloatList,
 };
 std::string_view ParamTypeName(ParamType type);
 
 /// monostate is null. Paths and URIs are strings.
-using ParamValue = std::variant<std::monostate, bool, std::int64_t, double, std::string,
-                                std::vector<std::string>, std::vector<std::int64_t>,
-                                std::vector<double>>;
+using ParamValue =
+    std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::string>,
+                 std::vector<std::int64_t>, std::vector<double>>;
 /// For people: `"text"`, 3, [1, 2], null.
 std::string ToString(const ParamValue& value);
 
 struct ParamSpec {
   std::string name;  ///< Key in scenario files, snake_case.
   ParamType type = ParamType::kString;
-  std::string description;  ///< One sentence.
+  std::string description;                  ///< One sentence.
   std::optional<ParamValue> default_value;  ///< Empty and not required: absent unless given.
   bool required = false;
   bool nullable = false;
-  std::vector<std::string> allowed;   ///< Allowed spellings of a string (or of a list's elements).
-  std::optional<double> minimum;      ///< Inclusive, for kInt and kFloat.
+  std::vector<std::string> allowed;  ///< Allowed spellings of a string (or of a list's elements).
+  std::optional<double> minimum;     ///< Inclusive, for kInt and kFloat.
   std::optional<double> maximum;
-  std::string flag;                   ///< "--dataset-root"; empty: derived from the name.
-  std::vector<std::string> aliases;   ///< Older spellings of the key.
+  std::string flag;                  ///< "--dataset-root"; empty: derived from the name.
+  std::vector<std::string> aliases;  ///< Older spellings of the key.
 };
 
 struct ParamSchema {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Registry: what blocks exist. An ordinary object made in main and passed down; tests make their own.
-/// Listing, help and schemas come from it without loading any engine.
+/// Registry: what blocks exist. An ordinary object made in main and passed down; tests make their
+/// own. Listing, help and schemas come from it without loading any engine.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,20 @@
 namespace kenning {
 
 enum class BlockCategory : std::uint8_t {
-  kDataset, kModelWrapper, kOptimizer, kRuntime, kProtocol, kPlatform, kReport, kRuntimeBuilder,
-  kDataConverter, kDataProvider, kOutputCollector, kRunner, kOnnxConversion, kOther,
+  kDataset,
+  kModelWrapper,
+  kOptimizer,
+  kRuntime,
+  kProtocol,
+  kPlatform,
+  kReport,
+  kRuntimeBuilder,
+  kDataConverter,
+  kDataProvider,
+  kOutputCollector,
+  kRunner,
+  kOnnxConversion,
+  kOther,
 };
 /// The key in scenario files: "dataset", "model_wrapper", "optimizers", "runtime", …
 std::string_view CategoryName(BlockCategory category);
@@ -49,13 +61,15 @@ struct BlockContext {
   const Platform* platform = nullptr;
 };
 
-using DatasetFactory = std::function<Result<std::unique_ptr<Dataset>>(const Params&, BlockContext&)>;
+using DatasetFactory =
+    std::function<Result<std::unique_ptr<Dataset>>(const Params&, BlockContext&)>;
 /// `dataset` may be null (optimise without data); it is prepared otherwise.
 using ModelWrapperFactory = std::function<Result<std::unique_ptr<ModelWrapper>>(
     const Params&, const Dataset* dataset, BlockContext&)>;
 using OptimizerFactory =
     std::function<Result<std::unique_ptr<Optimizer>>(const Params&, BlockContext&)>;
-using RuntimeFactory = std::function<Result<std::unique_ptr<Runtime>>(const Params&, BlockContext&)>;
+using RuntimeFactory =
+    std::function<Result<std::unique_ptr<Runtime>>(const Params&, BlockContext&)>;
 using PlatformFactory =
     std::function<Result<std::unique_ptr<Platform>>(const Params&, BlockContext&)>;
 using ModelInspector = std::function<Result<ModelSpec>(const std::filesystem::path& path)>;
@@ -63,14 +77,14 @@ using ModelInspector = std::function<Result<ModelSpec>(const std::filesystem::pa
 /// One block. Data; only the factory of its category is set.
 struct BlockInfo {
   BlockCategory category = BlockCategory::kOther;
-  std::string name;                    ///< Canonical short class name, e.g. "ONNXRuntime".
-  std::vector<std::string> aliases;    ///< Every dotted path and older name it answers to.
-  std::string summary;                 ///< One sentence.
+  std::string name;                  ///< Canonical short class name, e.g. "ONNXRuntime".
+  std::vector<std::string> aliases;  ///< Every dotted path and older name it answers to.
+  std::string summary;               ///< One sentence.
   ParamSchema schema;
-  std::string engine;                  ///< "onnxruntime"; empty for engine-free blocks.
-  std::vector<std::string> accepts;    ///< Model formats taken (optimizers, runtimes).
-  std::vector<std::string> produces;   ///< Model formats given (wrappers, optimizers).
-  std::function<Availability()> probe; ///< Empty: always available.
+  std::string engine;                   ///< "onnxruntime"; empty for engine-free blocks.
+  std::vector<std::string> accepts;     ///< Model formats taken (optimizers, runtimes).
+  std::vector<std::string> produces;    ///< Model formats given (wrappers, optimizers).
+  std::function<Availability()> probe;  ///< Empty: always available.
 
   DatasetFactory make_dataset;
   ModelWrapperFactory make_model_wrapper;
