@@ -13,7 +13,8 @@ namespace kenning {
 /// \return kInvalidData for a label outside the classes or a score count that differs.
 std::unique_ptr<Evaluator> MakeClassificationEvaluator(std::vector<std::string> class_names);
 
-/// Metrics of a confusion matrix; NaN where undefined (a class without samples is left out of means).
+/// Metrics of a confusion matrix; NaN where undefined (a class without samples is left out of
+/// means).
 struct ClassificationMetrics {
   double accuracy = 0;
   double top5_accuracy = 0;
@@ -22,7 +23,7 @@ struct ClassificationMetrics {
   std::vector<double> f1;
   double mean_precision = 0;
   double mean_sensitivity = 0;
-  double g_mean = 0;                ///< Geometric mean of the sensitivities.
+  double g_mean = 0;  ///< Geometric mean of the sensitivities.
   double macro_f1 = 0;
 };
 ClassificationMetrics ComputeMetrics(const ClassificationEvaluation& evaluation);

@@ -10,8 +10,8 @@
 
 namespace kenning {
 
-/// Costs one wake-up and a few small reads of /proc and /sys a step; the first and last reading are taken
-/// at Start and Stop. The destructor stops.
+/// Costs one wake-up and a few small reads of /proc and /sys a step; the first and last reading are
+/// taken at Start and Stop. The destructor stops.
 class SystemSampler {
  public:
   SystemSampler();

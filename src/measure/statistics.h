@@ -23,8 +23,9 @@ struct Interval {
 struct Percentile {
   double p = 0;      ///< 0.5, 0.9, 0.99, 0.999
   double value = 0;  ///< Nearest-rank: the smallest sample with at least p of all at or below it.
-  std::optional<Interval> interval;   ///< At `confidence`; empty: too few samples.
-  std::uint64_t samples_needed = 0;   ///< Further samples until the interval exists; 0 where it does.
+  std::optional<Interval> interval;  ///< At `confidence`; empty: too few samples.
+  std::uint64_t samples_needed =
+      0;  ///< Further samples until the interval exists; 0 where it does.
 };
 
 /// Summary of durations in seconds.
@@ -37,10 +38,11 @@ struct LatencySummary {
 };
 LatencySummary SummariseLatency(std::span<const double> seconds, double confidence = 0.95);
 /// Durations of one step in one phase, in seconds per invoke, in order.
-std::vector<double> StepSeconds(const MeasurementLog& log, Step step, Phase phase = Phase::kMeasured);
+std::vector<double> StepSeconds(const MeasurementLog& log, Step step,
+                                Phase phase = Phase::kMeasured);
 
-/// Ratio of the medians of two independent runs (a / b) with an interval: Hodges-Lehmann style, from a
-/// block bootstrap with a fixed seed. `resolved` is false where the interval contains 1.
+/// Ratio of the medians of two independent runs (a / b) with an interval: Hodges-Lehmann style,
+/// from a block bootstrap with a fixed seed. `resolved` is false where the interval contains 1.
 struct RatioEstimate {
   double ratio = 1;
   Interval interval;
@@ -54,14 +56,14 @@ Interval WilsonInterval(std::uint64_t k, std::uint64_t n, double confidence = 0.
 
 /// Paired comparison of two classifiers over the same samples.
 struct PairedAccuracy {
-  std::uint64_t common = 0;        ///< Samples that both runs evaluated.
+  std::uint64_t common = 0;  ///< Samples that both runs evaluated.
   std::uint64_t only_a_right = 0;
   std::uint64_t only_b_right = 0;
-  double difference = 0;           ///< Accuracy of b minus accuracy of a, over the common samples.
-  Interval interval;               ///< Of the difference (Newcombe's paired score interval).
-  double p_value = 1;              ///< McNemar's exact two-sided (binomial) test.
-  double detectable = 0;           ///< Smallest absolute difference this many samples could resolve.
-  bool resolved = false;           ///< p_value < 1 - confidence.
+  double difference = 0;  ///< Accuracy of b minus accuracy of a, over the common samples.
+  Interval interval;      ///< Of the difference (Newcombe's paired score interval).
+  double p_value = 1;     ///< McNemar's exact two-sided (binomial) test.
+  double detectable = 0;  ///< Smallest absolute difference this many samples could resolve.
+  bool resolved = false;  ///< p_value < 1 - confidence.
 };
 /// `a`, `b`: right (true) or wrong per common sample, same order.
 PairedAccuracy CompareAccuracy(const std::vector<bool>& a, const std::vector<bool>& b,

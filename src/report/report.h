@@ -14,11 +14,13 @@
 namespace kenning {
 
 struct ReportOptions {
-  std::filesystem::path report_path;      ///< report.md
-  std::filesystem::path image_dir;        ///< Empty: "<stem>_img" beside the report.
-  std::filesystem::path root_dir;         ///< Image links are relative to this; empty: the report's folder.
-  std::string title;                      ///< Empty: from the runs' names.
-  std::vector<std::string> report_types;  ///< "performance", "classification"; empty: what the data allow.
+  std::filesystem::path report_path;  ///< report.md
+  std::filesystem::path image_dir;    ///< Empty: "<stem>_img" beside the report.
+  std::filesystem::path
+      root_dir;       ///< Image links are relative to this; empty: the report's folder.
+  std::string title;  ///< Empty: from the runs' names.
+  std::vector<std::string>
+      report_types;  ///< "performance", "classification"; empty: what the data allow.
 };
 
 /// Renders one run, or a comparison whose baseline is the first. \return the files written.

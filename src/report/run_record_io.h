@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// RunRecord <-> JSON. The file has every key of Kenning's own measurements, so that its report reads
-/// ours, and one more, "kenning_cpp", with everything else (docs/formats/measurements.md).
+/// RunRecord <-> JSON. The file has every key of Kenning's own measurements, so that its report
+/// reads ours, and one more, "kenning_cpp", with everything else (docs/formats/measurements.md).
 #pragma once
 
 #include <filesystem>

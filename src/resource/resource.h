@@ -20,14 +20,15 @@ std::filesystem::path CacheDir();
 struct DownloadRequest {
   std::string url;
   std::filesystem::path destination;
-  std::optional<std::string> sha256;        ///< Checked before the file gets its name.
+  std::optional<std::string> sha256;  ///< Checked before the file gets its name.
   std::uint64_t max_bytes = std::uint64_t{64} << 30;
-  int attempts = 4;                          ///< Resumed with Range between attempts.
-  double stall_timeout_s = 30;               ///< No byte for so long ends an attempt.
+  int attempts = 4;             ///< Resumed with Range between attempts.
+  double stall_timeout_s = 30;  ///< No byte for so long ends an attempt.
 };
 /// Downloads to "<destination>.part", resumes where an earlier run stopped, renames when whole.
 /// \return kIo (network, with the URL and remedy), kInvalidData (checksum), kResourceExhausted.
-Result<> Download(const DownloadRequest& request, ProgressSink& progress, const CancelToken& cancel);
+Result<> Download(const DownloadRequest& request, ProgressSink& progress,
+                  const CancelToken& cancel);
 
 /// Local path of a URI: a plain path or file:// as it is; http(s):// through the cache;
 /// kenning:///… below the project's resources folder ($KENNING_RESOURCES, beside the binary's
@@ -35,8 +36,8 @@ Result<> Download(const DownloadRequest& request, ProgressSink& progress, const 
 Result<std::filesystem::path> ResolveUri(const std::string& uri, ProgressSink& progress,
                                          const CancelToken& cancel);
 
-/// Extracts tar(.gz,.xz,.zst) or zip below `destination`. Entries that climb out, links and devices are
-/// refused; more than `max_bytes` in all is refused before it is written.
+/// Extracts tar(.gz,.xz,.zst) or zip below `destination`. Entries that climb out, links and devices
+/// are refused; more than `max_bytes` in all is refused before it is written.
 Result<> ExtractArchive(const std::filesystem::path& archive,
                         const std::filesystem::path& destination, std::uint64_t max_bytes,
                         ProgressSink& progress, const CancelToken& cancel);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Scenario: the configuration file as checked, plain data. This folder is the only reader of scenario
-/// files; docs/formats/scenario.md describes them.
+/// Scenario: the configuration file as checked, plain data. This folder is the only reader of
+/// scenario files; docs/formats/scenario.md describes them.
 #pragma once
 
 #include <filesystem>
@@ -43,20 +43,20 @@ struct Scenario {
   std::optional<ScenarioBlock> platform;
   std::optional<ScenarioBlock> runtime_builder;
   std::optional<ScenarioBlock> report;
-  std::string canonical_json;          ///< Canonical names, all parameters with defaults, sorted keys.
-  std::vector<std::string> warnings;   ///< "scenario.json:9: trailing comma ignored", …
+  std::string canonical_json;  ///< Canonical names, all parameters with defaults, sorted keys.
+  std::vector<std::string> warnings;  ///< "scenario.json:9: trailing comma ignored", …
 };
 
-/// One value from the command line that replaces or adds a parameter. `target` is a flag of one of the
-/// scenario's blocks ("--dataset-root") or a key path ("optimizers[1].parameters.opset").
+/// One value from the command line that replaces or adds a parameter. `target` is a flag of one of
+/// the scenario's blocks ("--dataset-root") or a key path ("optimizers[1].parameters.opset").
 struct ScenarioOverride {
   std::string target;
   std::string value;
 };
 
 /// Reads by extension (.json, .yaml, .yml; otherwise by content), checks against the registry.
-/// \return kInvalidScenario listing every problem (file:line:column, key path, what was found, what is
-/// allowed, nearest name), kNotFound, kUnavailable (a class that is known but not here).
+/// \return kInvalidScenario listing every problem (file:line:column, key path, what was found, what
+/// is allowed, nearest name), kNotFound, kUnavailable (a class that is known but not here).
 Result<Scenario> LoadScenario(const std::filesystem::path& path, const Registry& registry,
                               std::span<const ScenarioOverride> overrides = {});
 /// The same from memory; `file_name` is used in messages and decides the syntax.
