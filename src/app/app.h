@@ -62,11 +62,4 @@ struct TestOptions {
 /// split. On cancellation returns the partial record with log.complete == false.
 Result<RunRecord> RunTest(const Plan& plan, const TestOptions& options, AppContext& context);
 
-/// Makes the objects that a plan names; shared by the steps.
-struct Blocks {
-  std::unique_ptr<Platform> platform;
-  std::unique_ptr<Dataset> dataset;
-  std::unique_ptr<ModelWrapper> wrapper;
-};
-
 }  // namespace kenning

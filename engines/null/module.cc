@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "kenning/base/log.h"
+#include "kenning/registry/engine_module.h"
+#include "null_runtime.h"
+
+namespace kenning::null_engine {
+namespace {
+
+Result<std::unique_ptr<Runtime>> MakeRuntime(std::string_view block, const Params& params,
+                                             BlockContext& /*context*/) {
+  if (block != "NullRuntime") {
+    return Fail(ErrorCode::kInternal, fmt::format("the null engine has no runtime {}", block));
+  }
+  return std::make_unique<NullRuntime>(
+      params.Has("save_model_path") ? params.String("save_model_path") : std::string());
+}
+
+Result<ModelSpec> Inspect(const std::filesystem::path& path, std::string_view /*format*/) {
+  return InspectNull(path);
+}
+
+constexpr EngineModule kModule = {
+    .name = "null",
+    .version = [] { return std::string("1"); },
+    .set_log_level = [](int level) { SetLogLevel(static_cast<LogLevel>(level)); },
+    .make_runtime = MakeRuntime,
+    .inspect = Inspect,
+};
+
+}  // namespace
+}  // namespace kenning::null_engine
+
+extern "C" const kenning::EngineModule* kenning_engine_null_module();
+extern "C" const kenning::EngineModule* kenning_engine_null_module() {
+  return &kenning::null_engine::kModule;
+}

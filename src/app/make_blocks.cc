@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/make_blocks.h"
+
+#include <fmt/format.h>
+
+#include "resource/resource.h"
+
+namespace kenning {
+namespace {
+
+constexpr const char* kDefaultPlatform = "LocalPlatform";
+
+Result<std::unique_ptr<Dataset>> MakeDataset(const Scenario& scenario, BlockContext& blocks,
+                                             AppContext& context) {
+  if (!scenario.dataset) return nullptr;
+  KENNING_ASSIGN_OR_RETURN(auto dataset,
+                           scenario.dataset->info->make_dataset(scenario.dataset->params, blocks),
+                           "dataset " + scenario.dataset->info->name);
+  KENNING_RETURN_IF_ERROR(dataset->Prepare(context.progress, context.cancel),
+                          "dataset " + scenario.dataset->info->name);
+  if (dataset->size() == 0) {
+    return Fail(ErrorCode::kInvalidData,
+                fmt::format("dataset {} is empty", scenario.dataset->info->name));
+  }
+  return dataset;
+}
+
+}  // namespace
+
+BlockContext MakeBlockContext(AppContext& context, const Platform* platform) {
+  BlockContext blocks;
+  blocks.resolve_uri = [&context](const std::string& uri) {
+    return ResolveUri(uri, context.progress, context.cancel);
+  };
+  blocks.inspect_model = [&context](const std::filesystem::path& path,
+                                    const std::string& format) -> Result<ModelSpec> {
+    const InspectorInfo* inspector = context.registry.InspectorFor(format);
+    if (inspector == nullptr) {
+      return Fail(ErrorCode::kUnavailable,
+                  fmt::format("{}: no engine of this build reads models of format \"{}\"",
+                              path.string(), format));
+    }
+    return inspector->inspect(path);
+  };
+  blocks.progress = &context.progress;
+  blocks.cancel = &context.cancel;
+  blocks.platform = platform;
+  return blocks;
+}
+
+Result<std::unique_ptr<Platform>> MakePlatform(const Scenario& scenario, AppContext& context) {
+  BlockContext blocks = MakeBlockContext(context, nullptr);
+  if (scenario.platform) {
+    return scenario.platform->info->make_platform(scenario.platform->params, blocks);
+  }
+  KENNING_ASSIGN_OR_RETURN(const BlockInfo* info,
+                           context.registry.Find(BlockCategory::kPlatform, kDefaultPlatform));
+  std::map<std::string, ParamValue, std::less<>> defaults;
+  for (const ParamSpec& param : info->schema.params) {
+    if (param.default_value) defaults[param.name] = *param.default_value;
+  }
+  return info->make_platform(Params(std::move(defaults)), blocks);
+}
+
+Result<Blocks> MakeBlocks(const Plan& plan, AppContext& context) {
+  const Scenario& scenario = plan.scenario;
+  Blocks made;
+  KENNING_ASSIGN_OR_RETURN(made.platform, MakePlatform(scenario, context));
+  BlockContext blocks = MakeBlockContext(context, made.platform.get());
+  KENNING_ASSIGN_OR_RETURN(made.dataset, MakeDataset(scenario, blocks, context));
+  KENNING_ASSIGN_OR_RETURN(made.wrapper,
+                           scenario.model_wrapper->info->make_model_wrapper(
+                               scenario.model_wrapper->params, made.dataset.get(), blocks),
+                           "model wrapper " + scenario.model_wrapper->info->name);
+  return made;
+}
+
+}  // namespace kenning

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "app/app.h"
+#include "app/make_blocks.h"
+#include "kenning/base/file.h"
+#include "kenning/base/strings.h"
+
+namespace kenning {
+namespace {
+
+/// Collects what is wrong, so that a user sees everything at once.
+class Problems {
+ public:
+  void Add(const ScenarioBlock& block, const std::string& text) {
+    const std::string where = block.where.file.empty() ? "" : ToString(block.where) + ": ";
+    lines_.push_back(fmt::format("{}{}: {}", where, block.key_path, text));
+  }
+  void Add(std::string text) { lines_.push_back(std::move(text)); }
+  Result<> Finish() const {
+    if (lines_.empty()) return {};
+    return Fail(ErrorCode::kInvalidScenario, Join(lines_, "\n"));
+  }
+
+ private:
+  std::vector<std::string> lines_;
+};
+
+bool Contains(const std::vector<std::string>& list, const std::string& item) {
+  return std::ranges::find(list, item) != list.end();
+}
+
+std::string FormatOf(const std::string& path, const Registry& registry) {
+  std::string extension = std::filesystem::path(path).extension().string();
+  std::ranges::transform(extension, extension.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return registry.FormatOfExtension(extension);
+}
+
+void CheckBlocksPresent(const Scenario& scenario, const StepSet& steps, Problems& problems) {
+  const std::string file = scenario.path.empty() ? "the command line" : scenario.path;
+  if (!scenario.model_wrapper) {
+    problems.Add(fmt::format("{}: model_wrapper is missing: name the model to work on", file));
+  }
+  if (steps.test && !scenario.dataset) {
+    problems.Add(fmt::format("{}: dataset is missing: \"test\" needs samples to run on", file));
+  }
+  if (steps.optimize && scenario.optimizers.empty()) {
+    problems.Add(
+        fmt::format("{}: optimizers is missing or empty: \"optimize\" has nothing to do", file));
+  }
+}
+
+/// A block whose engine is not here ends planning at once: nothing else can be checked.
+Result<> CheckAvailable(const ScenarioBlock& block) {
+  if (!block.info->probe) return {};
+  const Availability availability = block.info->probe();
+  if (availability.available) return {};
+  return Fail(ErrorCode::kUnavailable,
+              fmt::format("{} ({}) is not available here: {}", block.key_path, block.info->name,
+                          availability.reason));
+}
+
+Result<> CheckAllAvailable(const Scenario& scenario, const StepSet& steps) {
+  if (steps.optimize) {
+    for (const ScenarioBlock& block : scenario.optimizers) {
+      KENNING_RETURN_IF_ERROR(CheckAvailable(block));
+    }
+  }
+  for (const auto* block : {&scenario.model_wrapper, &scenario.dataset}) {
+    if (*block) KENNING_RETURN_IF_ERROR(CheckAvailable(**block));
+  }
+  if (steps.test && scenario.runtime) KENNING_RETURN_IF_ERROR(CheckAvailable(*scenario.runtime));
+  return {};
+}
+
+/// Formats from the wrapper through each optimizer to the runtime.
+void ChainFormats(const Scenario& scenario, Plan& plan, Problems& problems) {
+  plan.formats = {plan.model_format};
+  for (const ScenarioBlock& block : scenario.optimizers) {
+    const std::string& given = plan.formats.back();
+    if (!Contains(block.info->accepts, given)) {
+      problems.Add(block, fmt::format("{} takes {}, but the block before gives {}",
+                                      block.info->name, Join(block.info->accepts), given));
+    }
+    plan.formats.push_back(block.info->produces.empty() ? given : block.info->produces.front());
+    const auto location = block.params.values().find("location");
+    if (location != block.params.values().end() && block.params.String("location") == "target") {
+      problems.Add(block,
+                   "location \"target\": optimising on the target needs the target agent, "
+                   "which is not part of this version; use \"host\"");
+    }
+  }
+  const std::string& last = plan.formats.back();
+  if (scenario.runtime && !Contains(scenario.runtime->info->accepts, last)) {
+    problems.Add(*scenario.runtime, fmt::format("{} runs {}, but the model arrives as {}",
+                                                scenario.runtime->info->name,
+                                                Join(scenario.runtime->info->accepts), last));
+  }
+}
+
+/// The nearest existing folder above must be writable; found out before hours of work, not after.
+void CheckWritable(const ScenarioBlock& block, Problems& problems) {
+  if (!block.params.Has("compiled_model_path")) return;
+  const std::filesystem::path path = block.params.String("compiled_model_path");
+  std::error_code ignored;
+  std::filesystem::path folder = std::filesystem::absolute(path, ignored).parent_path();
+  while (!folder.empty() && !std::filesystem::exists(folder, ignored) &&
+         folder != folder.root_path()) {
+    folder = folder.parent_path();
+  }
+  if (!std::filesystem::is_directory(folder, ignored)) {
+    problems.Add(block, fmt::format("compiled_model_path {}: {} is not a folder", path.string(),
+                                    folder.string()));
+  } else if (::access(folder.c_str(), W_OK) != 0) {
+    problems.Add(block, fmt::format("compiled_model_path {}: the folder {} is not writable",
+                                    path.string(), folder.string()));
+  }
+}
+
+/// The model's file and contract, where it is already on this machine.
+Result<> InspectModel(Plan& plan, BlockContext& blocks) {
+  const ScenarioBlock& wrapper = *plan.scenario.model_wrapper;
+  const std::string& uri = wrapper.params.String("model_path");
+  if (uri.starts_with("http://") || uri.starts_with("https://")) {
+    plan.notes.push_back(fmt::format("model {}: will be downloaded", uri));
+    return {};
+  }
+  KENNING_ASSIGN_OR_RETURN(const std::filesystem::path path, blocks.resolve_uri(uri));
+  if (!std::filesystem::exists(path)) {
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("{}: {}.parameters.model_path: the model {} does not exist",
+                            ToString(wrapper.where), wrapper.key_path, path.string()));
+  }
+  KENNING_ASSIGN_OR_RETURN(plan.model_spec, blocks.inspect_model(path, plan.model_format));
+  return {};
+}
+
+/// Samples against model, as far as the dataset knows them before it is prepared.
+Result<> CheckSamplesFit(const Scenario& scenario, BlockContext& blocks) {
+  if (!scenario.dataset) return {};
+  KENNING_ASSIGN_OR_RETURN(const auto dataset,
+                           scenario.dataset->info->make_dataset(scenario.dataset->params, blocks),
+                           "dataset " + scenario.dataset->info->name);
+  if (dataset->info().sample_specs.empty()) return {};
+  KENNING_RETURN_IF_ERROR(scenario.model_wrapper->info->make_model_wrapper(
+                              scenario.model_wrapper->params, dataset.get(), blocks),
+                          "model wrapper " + scenario.model_wrapper->info->name);
+  return {};
+}
+
+}  // namespace
+
+Result<Plan> MakePlan(Scenario scenario, StepSet steps, AppContext& context) {
+  Plan plan;
+  plan.scenario = std::move(scenario);
+  plan.steps = steps;
+  Problems problems;
+  CheckBlocksPresent(plan.scenario, steps, problems);
+  KENNING_RETURN_IF_ERROR(problems.Finish());
+  KENNING_RETURN_IF_ERROR(CheckAllAvailable(plan.scenario, steps));
+  const ScenarioBlock& wrapper = *plan.scenario.model_wrapper;
+  if (!wrapper.params.Has("model_path")) {
+    problems.Add(wrapper, "parameter model_path is missing");
+    KENNING_RETURN_IF_ERROR(problems.Finish());
+  }
+  plan.model_format = FormatOf(wrapper.params.String("model_path"), context.registry);
+  if (plan.model_format.empty()) {
+    problems.Add(wrapper,
+                 fmt::format("parameters.model_path {}: the file's extension is of no model "
+                             "format that this build knows",
+                             wrapper.params.String("model_path")));
+    KENNING_RETURN_IF_ERROR(problems.Finish());
+  }
+  ChainFormats(plan.scenario, plan, problems);
+  if (steps.optimize) {
+    for (const ScenarioBlock& block : plan.scenario.optimizers) CheckWritable(block, problems);
+  }
+  KENNING_RETURN_IF_ERROR(problems.Finish());
+  KENNING_ASSIGN_OR_RETURN(const auto platform, MakePlatform(plan.scenario, context));
+  BlockContext blocks = MakeBlockContext(context, platform.get());
+  KENNING_RETURN_IF_ERROR(InspectModel(plan, blocks));
+  if (plan.model_spec) KENNING_RETURN_IF_ERROR(CheckSamplesFit(plan.scenario, blocks));
+  return plan;
+}
+
+std::string DescribePlan(const Plan& plan) {
+  const Scenario& scenario = plan.scenario;
+  std::string text;
+  const auto line = [&text](const std::string& left, const std::string& right) {
+    text += fmt::format("{:<14} {}\n", left, right);
+  };
+  line("model", fmt::format("{} ({}, {})", scenario.model_wrapper->params.String("model_path"),
+                            scenario.model_wrapper->info->name, plan.model_format));
+  if (plan.model_spec) {
+    for (const TensorSpec& input : plan.model_spec->inputs) {
+      line("  input", fmt::format("{}: {}", input.name, ToString(input)));
+    }
+    for (const TensorSpec& output : plan.model_spec->outputs) {
+      line("  output", fmt::format("{}: {}", output.name, ToString(output)));
+    }
+  }
+  if (scenario.dataset) line("dataset", scenario.dataset->info->name);
+  for (std::size_t i = 0; plan.steps.optimize && i < scenario.optimizers.size(); ++i) {
+    const ScenarioBlock& block = scenario.optimizers[i];
+    line("optimize", fmt::format("{} ({} -> {}) -> {}", block.info->name, plan.formats[i],
+                                 plan.formats[i + 1], block.params.String("compiled_model_path")));
+  }
+  if (plan.steps.test) {
+    line("test", scenario.runtime ? scenario.runtime->info->name
+                                  : fmt::format("first runtime for {}", plan.formats.back()));
+  }
+  for (const std::string& note : plan.notes) line("note", note);
+  return text;
+}
+
+}  // namespace kenning

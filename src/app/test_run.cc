@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/app.h"
+#include "app/artifact_store.h"
+#include "app/inference_loop.h"
+#include "app/make_blocks.h"
+#include "evaluate/classification.h"
+#include "kenning/base/clock.h"
+#include "kenning/base/file.h"
+#include "kenning/base/log.h"
+#include "measure/environment.h"
+#include "measure/sampler.h"
+
+namespace kenning {
+namespace {
+
+/// The scenario's runtime, or the first one here that takes the format.
+Result<std::unique_ptr<Runtime>> MakeRuntime(const Plan& plan, BlockContext& blocks,
+                                             AppContext& context) {
+  const Scenario& scenario = plan.scenario;
+  if (scenario.runtime) {
+    return scenario.runtime->info->make_runtime(scenario.runtime->params, blocks);
+  }
+  const std::string& format = plan.formats.back();
+  for (const BlockInfo* info : context.registry.List(BlockCategory::kRuntime)) {
+    if (std::ranges::find(info->accepts, format) == info->accepts.end()) continue;
+    if (info->probe && !info->probe().available) continue;
+    std::map<std::string, ParamValue, std::less<>> defaults;
+    for (const ParamSpec& param : info->schema.params) {
+      if (param.default_value) defaults[param.name] = *param.default_value;
+    }
+    return info->make_runtime(Params(std::move(defaults)), blocks);
+  }
+  return Fail(ErrorCode::kUnavailable,
+              fmt::format("no runtime of this build runs models of format \"{}\"", format));
+}
+
+/// Where the last optimizer put its model, or the wrapper's own.
+std::filesystem::path FinalModelPath(const Scenario& scenario, const ModelWrapper& wrapper) {
+  if (scenario.optimizers.empty()) return wrapper.model().path;
+  return scenario.optimizers.back().params.String("compiled_model_path");
+}
+
+/// The model to load. A runtime that names its own place gets the model copied there, as on a
+/// device.
+Result<ModelArtifact> DeployModel(const Plan& plan, const ModelWrapper& wrapper,
+                                  const Runtime& runtime) {
+  const std::string& format = plan.formats.back();
+  const std::filesystem::path made = FinalModelPath(plan.scenario, wrapper);
+  const std::filesystem::path wanted = runtime.model_path();
+  std::error_code ignored;
+  if (!std::filesystem::exists(made, ignored)) {
+    if (!wanted.empty() && std::filesystem::exists(wanted, ignored)) {
+      return LoadArtifact(wanted, format);
+    }
+    return Fail(
+        ErrorCode::kNotFound,
+        fmt::format("{}: the optimised model is not there; run \"kenning optimize test\" or "
+                    "correct compiled_model_path",
+                    made.string()));
+  }
+  KENNING_ASSIGN_OR_RETURN(ModelArtifact artifact, LoadArtifact(made, format));
+  if (!wanted.empty() && !std::filesystem::equivalent(made, wanted, ignored)) {
+    KENNING_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(made));
+    KENNING_RETURN_IF_ERROR(WriteFileAtomically(wanted, bytes), "deploying the model");
+    artifact.path = wanted;
+    KENNING_RETURN_IF_ERROR(SaveArtifactFacts(artifact));
+  }
+  return artifact;
+}
+
+/// The ids to evaluate: the test split, or everything where a dataset has no labels to split by.
+Result<std::vector<SampleId>> TestIds(const Dataset& dataset, const TestOptions& options) {
+  KENNING_ASSIGN_OR_RETURN(DatasetSplit split, dataset.Split(), "splitting the dataset");
+  std::vector<SampleId> ids = std::move(split.test);
+  if (options.max_samples && *options.max_samples < ids.size()) ids.resize(*options.max_samples);
+  if (ids.empty()) {
+    return Fail(ErrorCode::kInvalidData,
+                fmt::format("dataset {} has no test samples; raise split_fraction_test",
+                            dataset.info().name));
+  }
+  return ids;
+}
+
+bool SamplesSystem(const Scenario& scenario) {
+  if (!scenario.runtime) return true;
+  const auto& values = scenario.runtime->params.values();
+  const auto it = values.find("disable_performance_measurements");
+  return it == values.end() || !scenario.runtime->params.Bool("disable_performance_measurements");
+}
+
+void FillRecord(const Plan& plan, const Blocks& made, const TestOptions& options,
+                RunRecord& record) {
+  record.name = options.name;
+  record.command = options.command;
+  record.scenario_json = plan.scenario.canonical_json;
+  record.scenario_path = plan.scenario.path;
+  record.model_framework = made.wrapper->framework();
+  record.original_size_bytes = made.wrapper->model().size_bytes;
+  record.dataset_name = made.dataset->info().name;
+  record.split_name = "test";
+  record.batch_size = made.dataset->batch_size();
+  record.environment.versions[record.engine.name] = record.engine.version;
+}
+
+Result<> Measure(const Plan& plan, const TestOptions& options, const Blocks& made, Session& session,
+                 AppContext& context, RunRecord& record) {
+  KENNING_ASSIGN_OR_RETURN(const std::vector<SampleId> ids, TestIds(*made.dataset, options));
+  std::unique_ptr<Evaluator> evaluator;
+  const DatasetInfo& info = made.dataset->info();
+  if (info.has_truth && info.task == "classification") {
+    evaluator = MakeClassificationEvaluator(info.class_names);
+  }
+  SystemSampler sampler;
+  record.log.started_ns = MonotonicNowNs();
+  if (SamplesSystem(plan.scenario)) sampler.Start(options.sample_interval_s);
+  const Result<> result = RunInferenceLoop(
+      {*made.dataset, *made.wrapper, session, record.artifact.spec, evaluator.get()},
+      {ids, options.warm_up}, context.progress, context.cancel, record.log);
+  record.log.system = sampler.Stop();
+  record.log.ended_ns = MonotonicNowNs();
+  record.log.process_peak_resident_bytes = ProcessPeakResidentBytes();
+  KENNING_RETURN_IF_ERROR(result);
+  if (evaluator != nullptr) record.evaluation = evaluator->Finish();
+  if (record.evaluation && record.evaluation->non_finite_samples > 0) {
+    LogWarning("{} of {} samples gave outputs that are NaN or infinite; they count as wrong",
+               record.evaluation->non_finite_samples, record.evaluation->total);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<RunRecord> RunTest(const Plan& plan, const TestOptions& options, AppContext& context) {
+  RunRecord record;
+  KENNING_ASSIGN_OR_RETURN(const Blocks made, MakeBlocks(plan, context));
+  record.environment = CaptureEnvironment(made.platform->info());
+  BlockContext blocks = MakeBlockContext(context, made.platform.get());
+  KENNING_ASSIGN_OR_RETURN(const auto runtime, MakeRuntime(plan, blocks, context));
+  record.engine = runtime->engine();
+  KENNING_ASSIGN_OR_RETURN(record.artifact, DeployModel(plan, *made.wrapper, *runtime));
+  KENNING_ASSIGN_OR_RETURN(const auto session,
+                           runtime->Load(record.artifact.path, record.artifact.format));
+  if (record.artifact.spec == ModelSpec{}) record.artifact.spec = session->spec();
+  FillRecord(plan, made, options, record);
+  KENNING_RETURN_IF_ERROR(Measure(plan, options, made, *session, context, record));
+  KENNING_ASSIGN_OR_RETURN(record.profile, session->Profile());
+  return record;
+}
+
+}  // namespace kenning
