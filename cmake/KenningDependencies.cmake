@@ -47,3 +47,5 @@ if(NOT kenning_fetch_result EQUAL 0)
   message(WARNING "scripts/fetch-deps failed (${kenning_fetch_result}): engines whose packages are "
                   "missing will be listed as unavailable.")
 endif()
+include(OnnxRuntime)
+include(OnnxProto)

@@ -211,7 +211,7 @@ TEST_P(ConformanceTest, MemoryReturnsAfterUnload) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, ConformanceTest, testing::ValuesIn(AllCases()),
-                         [](const auto& info) { return info.param.engine; });
+                         [](const auto& engine) { return engine.param.engine; });
 
 }  // namespace
 }  // namespace kenning
