@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -17,7 +18,12 @@ namespace {
 std::vector<std::filesystem::path> SearchFolders() {
   std::vector<std::filesystem::path> folders;
   if (const char* given = std::getenv("KENNING_ENGINE_PATH"); given != nullptr) {
-    folders.emplace_back(given);
+    std::string_view rest = given;
+    while (!rest.empty()) {
+      const std::size_t colon = std::min(rest.find(':'), rest.size());
+      if (colon > 0) folders.emplace_back(rest.substr(0, colon));
+      rest.remove_prefix(std::min(colon + 1, rest.size()));
+    }
   }
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
@@ -64,6 +70,10 @@ Result<const EngineModule*> OpenEngine(std::string_view engine) {
                 fmt::format("{} is not an engine of kenning", path.string()));
   }
   const EngineModule* module = entry();
+  if (module == nullptr) {
+    return Fail(ErrorCode::kUnavailable,
+                fmt::format("{} is not an engine of kenning", path.string()));
+  }
   if (module->abi_version != kEngineAbiVersion) {
     return Fail(
         ErrorCode::kUnavailable,
@@ -73,6 +83,12 @@ Result<const EngineModule*> OpenEngine(std::string_view engine) {
   }
   if (module->set_log_level != nullptr) module->set_log_level(static_cast<int>(GetLogLevel()));
   return module;
+}
+
+Error NoSuchPart(std::string_view engine, std::string_view part) {
+  return {
+      ErrorCode::kUnavailable,
+      fmt::format("the installed engine {} has no {}: it comes from another build", engine, part)};
 }
 
 }  // namespace
@@ -97,6 +113,7 @@ RuntimeFactory LazyRuntime(std::string engine, std::string block) {
   return [engine = std::move(engine), block = std::move(block)](
              const Params& params, BlockContext& context) -> Result<std::unique_ptr<Runtime>> {
     KENNING_ASSIGN_OR_RETURN(const EngineModule* module, LoadEngine(engine));
+    if (module->make_runtime == nullptr) return Fail(NoSuchPart(engine, "runtime"));
     return module->make_runtime(block, params, context);
   };
 }
@@ -105,6 +122,7 @@ OptimizerFactory LazyOptimizer(std::string engine, std::string block) {
   return [engine = std::move(engine), block = std::move(block)](
              const Params& params, BlockContext& context) -> Result<std::unique_ptr<Optimizer>> {
     KENNING_ASSIGN_OR_RETURN(const EngineModule* module, LoadEngine(engine));
+    if (module->make_optimizer == nullptr) return Fail(NoSuchPart(engine, "optimizer"));
     return module->make_optimizer(block, params, context);
   };
 }
@@ -113,6 +131,7 @@ ModelInspector LazyInspector(std::string engine, std::string format) {
   return [engine = std::move(engine),
           format = std::move(format)](const std::filesystem::path& path) -> Result<ModelSpec> {
     KENNING_ASSIGN_OR_RETURN(const EngineModule* module, LoadEngine(engine));
+    if (module->inspect == nullptr) return Fail(NoSuchPart(engine, "model inspector"));
     return module->inspect(path, format);
   };
 }

@@ -22,6 +22,8 @@ constexpr const char* kExecuTorch = "the ExecuTorch engine is not part of this b
 constexpr const char* kFlow = "flows of runners are not part of this version";
 constexpr const char* kInternalPart =
     "data conversion is done by the inference loop itself: leave the block out";
+constexpr const char* kInserter =
+    "this version replaces no models half-way: name the other model in the model wrapper";
 constexpr const char* kIree = "the IREE engine is not part of this build";
 constexpr const char* kLlm = "this version has no support for language models";
 constexpr const char* kLoop = "the inference loop is chosen by the run itself: leave the block out";
@@ -29,6 +31,7 @@ constexpr const char* kMicro = "this version has no support for microcontroller 
 constexpr const char* kModel =
     "this model is not part of this version; ONNXClassifier runs any ONNX classifier";
 constexpr const char* kMxnet = "the MXNet engine is not part of this build";
+constexpr const char* kNotBuilt = "it is not part of this build";
 constexpr const char* kReportPart = "reports are made by \"kenning report\"";
 constexpr const char* kRos2 = "this version has no ROS 2 support";
 constexpr const char* kSensor = "this version reads no sensors";
@@ -92,7 +95,7 @@ constexpr auto kRows = std::to_array<Row>({
      BlockCategory::kModelWrapper, kTorch},
     {"kenning.modelwrappers.classification.sklearn_generic_decision_tree."
      "SKLearnGenericDecisionTreeClassifier",
-     BlockCategory::kModelWrapper, kTorch},
+     BlockCategory::kModelWrapper, kSklearn},
     {"kenning.modelwrappers.classification.stub_emlearn.StubEmlearnModel",
      BlockCategory::kModelWrapper, kMicro},
     {"kenning.modelwrappers.classification.tensorflow_imagenet.TensorFlowImageNet",
@@ -149,9 +152,9 @@ constexpr auto kRows = std::to_array<Row>({
     {"kenning.optimizers.gptq.GPTQOptimizer", BlockCategory::kOptimizer, kLlm},
     {"kenning.optimizers.gptq_sparsegpt.GPTQSparseGPTOptimizer", BlockCategory::kOptimizer, kLlm},
     {"kenning.optimizers.iree.IREECompiler", BlockCategory::kOptimizer, kIree},
-    {"kenning.optimizers.model_inserter.ModelInserter", BlockCategory::kOptimizer, kModel},
+    {"kenning.optimizers.model_inserter.ModelInserter", BlockCategory::kOptimizer, kInserter},
     {"kenning.optimizers.nni_pruning.NNIPruningOptimizer", BlockCategory::kOptimizer, kTorch},
-    {"kenning.optimizers.onnx.ONNXCompiler", BlockCategory::kOptimizer, kModel},
+    {"kenning.optimizers.onnx.ONNXCompiler", BlockCategory::kOptimizer, kNotBuilt},
     {"kenning.optimizers.tensorflow_clustering.TensorFlowClusteringOptimizer",
      BlockCategory::kOptimizer, kTensorFlow},
     {"kenning.optimizers.tensorflow_optimizers.TensorFlowOptimizer", BlockCategory::kOptimizer,
@@ -165,7 +168,7 @@ constexpr auto kRows = std::to_array<Row>({
     {"kenning.runtimes.ai8x.Ai8xRuntime", BlockCategory::kRuntime, kMicro},
     {"kenning.runtimes.executorch.ExecuTorchRuntime", BlockCategory::kRuntime, kExecuTorch},
     {"kenning.runtimes.iree.IREERuntime", BlockCategory::kRuntime, kIree},
-    {"kenning.runtimes.onnx.ONNXRuntime", BlockCategory::kRuntime, kModel},
+    {"kenning.runtimes.onnx.ONNXRuntime", BlockCategory::kRuntime, kNotBuilt},
     {"kenning.runtimes.pytorch.PyTorchRuntime", BlockCategory::kRuntime, kTorch},
     {"kenning.runtimes.tflite.TFLiteRuntime", BlockCategory::kRuntime, kTflite},
     {"kenning.runtimes.tinygrad.TinygradRuntime", BlockCategory::kRuntime, kTinygrad},
@@ -221,7 +224,7 @@ constexpr auto kRows = std::to_array<Row>({
     {"kenning.core.platform.Platform", BlockCategory::kPlatform, kAbstract},
     {"kenning.platforms.bare_metal.BareMetalPlatform", BlockCategory::kPlatform, kZephyr},
     {"kenning.platforms.cuda.CUDAPlatform", BlockCategory::kPlatform, kCuda},
-    {"kenning.platforms.local.LocalPlatform", BlockCategory::kPlatform, kCuda},
+    {"kenning.platforms.local.LocalPlatform", BlockCategory::kPlatform, kNotBuilt},
     {"kenning.platforms.ros2.ROS2Platform", BlockCategory::kPlatform, kRos2},
     {"kenning.platforms.simulatable_platform.SimulatablePlatform", BlockCategory::kPlatform,
      kZephyr},
@@ -259,6 +262,10 @@ constexpr auto kRows = std::to_array<Row>({
     {"kenning.converters.tflite_converter.TFLiteConverter", BlockCategory::kOther, kTflite},
     {"kenning.converters.torch_converter.TorchConverter", BlockCategory::kOther, kTorch},
     {"kenning.core.converter.ModelConverter", BlockCategory::kOther, kAbstract},
+    // Names that Kenning used before 0.8 and its documents still show.
+    {"kenning.core.compiler.ModelCompiler", BlockCategory::kOptimizer, kAbstract},
+    {"kenning.core.runtimeprotocol.RuntimeProtocol", BlockCategory::kProtocol, kAbstract},
+    {"kenning.core.flow.KenningFlow", BlockCategory::kOther, kFlow},
     {"kenning.core.sensor.ADXL345Sensor", BlockCategory::kOther, kSensor},
     {"kenning.core.sensor.LIS2DS12Sensor", BlockCategory::kOther, kSensor},
     {"kenning.core.sensor.Sensor", BlockCategory::kOther, kSensor},

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "kenning/base/strings.h"
@@ -14,13 +15,16 @@ namespace {
 
 Result<ParamValue> WrongType(const ParamSpec& spec, const std::string& text) {
   return Fail(ErrorCode::kInvalidScenario,
-              fmt::format("found \"{}\"; {} is a {}", text, spec.name, ParamTypeName(spec.type)));
+              fmt::format("found \"{}\"; allowed: {}{}", text, ParamTypeName(spec.type),
+                          spec.nullable ? " or null" : ""));
 }
 
 template <typename Number>
 bool ParseNumber(std::string_view text, Number& value) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() && !text.empty();
+  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return false;
+  if constexpr (std::is_floating_point_v<Number>) return std::isfinite(value);
+  return true;
 }
 
 /// The elements of "a,b" or ["a", "b"].
@@ -126,6 +130,15 @@ Result<> CheckParamValue(const ParamSpec& spec, const ParamValue& value) {
     return CheckRange(spec, static_cast<double>(*number));
   }
   if (const auto* number = std::get_if<double>(&value)) return CheckRange(spec, *number);
+  // Lists of numbers: each element on its own.
+  if (const auto* ints = std::get_if<std::vector<std::int64_t>>(&value)) {
+    for (const std::int64_t item : *ints) {
+      KENNING_RETURN_IF_ERROR(CheckRange(spec, static_cast<double>(item)));
+    }
+  }
+  if (const auto* floats = std::get_if<std::vector<double>>(&value)) {
+    for (const double item : *floats) KENNING_RETURN_IF_ERROR(CheckRange(spec, item));
+  }
   return {};
 }
 

@@ -32,6 +32,8 @@ TEST(ParamFromTextTest, RefusesOtherTypes) {
   }
   EXPECT_FALSE(ParamFromText(Spec(ParamType::kBool), "maybe"));
   EXPECT_FALSE(ParamFromText(Spec(ParamType::kFloatList), "1,x"));
+  EXPECT_FALSE(ParamFromText(Spec(ParamType::kFloat), "nan"));
+  EXPECT_FALSE(ParamFromText(Spec(ParamType::kInt), "99999999999999999999"));
 }
 
 TEST(CheckParamValueTest, EnumsAndRangesNameTheRemedy) {

@@ -24,7 +24,8 @@ std::string ModernPath(std::string_view type) {
   std::string path(type);
   for (const auto& [old_part, new_part] :
        {std::pair<std::string_view, std::string_view>{"kenning.compilers.", "kenning.optimizers."},
-        {"kenning.runtimeprotocols.", "kenning.protocols."}}) {
+        {"kenning.runtimeprotocols.", "kenning.protocols."},
+        {"kenning.interfaces.", "kenning.core."}}) {
     if (path.starts_with(old_part)) path = std::string(new_part) + path.substr(old_part.size());
   }
   return path;
@@ -100,6 +101,12 @@ const BlockInfo* Search(const std::vector<std::unique_ptr<BlockInfo>>& blocks,
       if (accept(*block) && AnswersTo(*block, name)) return block.get();
     }
   }
+  for (const auto& block : blocks) {
+    if (!accept(*block)) continue;
+    for (const std::string& alias : block->aliases) {
+      if (LastPart(alias) == LastPart(type)) return block.get();
+    }
+  }
   return nullptr;
 }
 
@@ -123,6 +130,14 @@ Error NotFoundError(std::string_view what, std::string_view type,
   return {ErrorCode::kNotFound, message};
 }
 
+/// The category as one speaks of a single block: "model wrapper", "optimizer".
+std::string CategoryNoun(BlockCategory category) {
+  if (category == BlockCategory::kOptimizer) return "optimizer";
+  std::string noun(CategoryName(category));
+  std::ranges::replace(noun, '_', ' ');
+  return noun;
+}
+
 Error UnavailableError(const KnownClass& known) {
   return {ErrorCode::kUnavailable,
           fmt::format("{} is known to Kenning, not available here, because {}",
@@ -137,8 +152,8 @@ Result<const BlockInfo*> Registry::Find(BlockCategory category, std::string_view
   if (found != nullptr) return found;
   if (const BlockInfo* other = Search(blocks_, type, [](const BlockInfo&) { return true; })) {
     return Fail(ErrorCode::kNotFound,
-                fmt::format("{} is a {}, not a {}", other->name, CategoryName(other->category),
-                            CategoryName(category)));
+                fmt::format("{} belongs under \"{}\", not under \"{}\"", other->name,
+                            CategoryName(other->category), CategoryName(category)));
   }
   if (const KnownClass* known = SearchKnown(known_, type)) return Fail(UnavailableError(*known));
   std::vector<std::string> names;
@@ -148,7 +163,7 @@ Result<const BlockInfo*> Registry::Find(BlockCategory category, std::string_view
   for (const KnownClass& known : known_) {
     if (known.category == category) names.emplace_back(LastPart(known.dotted_path));
   }
-  return Fail(NotFoundError(CategoryName(category), type, names));
+  return Fail(NotFoundError(CategoryNoun(category), type, names));
 }
 
 Result<const BlockInfo*> Registry::FindAny(std::string_view type) const {
