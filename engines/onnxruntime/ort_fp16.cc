@@ -2,7 +2,7 @@
 #include "ort_fp16.h"
 
 #include <fmt/format.h>
-#include <onnxruntime_float16.h>
+#include <onnxruntime_cxx_api.h>
 
 #include <array>
 #include <cmath>
