@@ -8,6 +8,8 @@ if(NOT kenning_onnx_proto_file)
   message(STATUS "onnx.proto: not found; the ONNX engine will be listed as unavailable")
   return()
 endif()
+# The cache may still hold older versions.
+list(SORT kenning_onnx_proto_file COMPARE NATURAL)
 list(GET kenning_onnx_proto_file -1 kenning_onnx_proto_file)
 
 set(onnx_proto_dir "${CMAKE_BINARY_DIR}/onnx_proto")
