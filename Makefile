@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+# Two commands are enough on a fresh Debian or Ubuntu: `make demo` and `make test`. The rest is for those
+# who work on kenning. Each target says what it runs; nothing is installed but by scripts/setup.
+.DEFAULT_GOAL := help
+.PHONY: help setup tools build demo test fuzz-check asan tsan fuzz bench coverage format \
+        format-check lint tidy clean
+
+KENNING := build/release/bin/kenning
+DEMO := build/demo
+FUZZ_SECONDS ?= 60
+# Sanitizer output must not depend on the machine's symboliser settings.
+export UBSAN_OPTIONS ?= print_stacktrace=1:halt_on_error=1
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: ## Install what the build needs, where it is missing (scripts/setup)
+	scripts/setup
+
+tools: ## The same, with clang, clang-format, clang-tidy and shellcheck
+	scripts/setup --with-tools
+
+build: setup ## Release build: build/release/bin/kenning
+	cmake --preset release
+	cmake --build --preset release
+
+demo: build ## From two scenarios to a report: fp32 against int8 on 10,000 images
+	mkdir -p $(DEMO)
+	$(KENNING) test --cfg resources/scenarios/fashion_mnist_fp32.json --measurements $(DEMO)/fp32.json
+	$(KENNING) optimize test --cfg resources/scenarios/fashion_mnist_int8.json --measurements $(DEMO)/int8.json
+	$(KENNING) report --measurements $(DEMO)/fp32.json $(DEMO)/int8.json --report-path $(DEMO)/report.md
+	@echo "The report: $(CURDIR)/$(DEMO)/report.md"
+
+test: setup ## Build with warnings as errors, and run every test
+	cmake --preset ci
+	cmake --build --preset ci
+	ctest --preset ci
+
+asan: setup ## Unit tests under the address and undefined-behaviour sanitizers
+	cmake --preset asan-ubsan
+	cmake --build --preset asan-ubsan
+	ctest --preset asan-ubsan
+
+tsan: setup ## Unit tests under the thread sanitizer
+	cmake --preset tsan
+	cmake --build --preset tsan
+	ctest --preset tsan
+
+fuzz-check: tools ## Each fuzz target for 20 seconds
+	cmake --preset fuzz
+	cmake --build --preset fuzz --target fuzz_targets
+	ctest --preset fuzz
+
+fuzz: tools ## Each fuzz target for FUZZ_SECONDS; new inputs are kept in build/fuzz/corpus
+	cmake --preset fuzz
+	cmake --build --preset fuzz --target fuzz_targets
+	scripts/fuzz $(FUZZ_SECONDS)
+
+bench: setup ## The figures of docs/benchmarks.md that need no other software
+	cmake --preset release -DKENNING_BENCHMARKS=ON
+	cmake --build --preset release
+	build/release/bin/bench_process -q -- $(KENNING) --help
+	build/release/bin/bench_overhead resources/scenarios/fashion_mnist_fp32.json
+
+coverage: tools ## Line coverage of all tests: build/coverage/coverage.html
+	cmake --preset coverage
+	cmake --build --preset coverage
+	ctest --preset coverage
+	gcovr --root . --exclude '.*_test\.cc' --filter '(src|blocks|engines|include)/' \
+	  --print-summary --html build/coverage/coverage.html build/coverage
+
+format: ## Format all C++ sources
+	git ls-files '*.cc' '*.h' | xargs clang-format-14 -i
+
+format-check: ## Fail where a source is not formatted
+	git ls-files '*.cc' '*.h' | xargs clang-format-14 --dry-run --Werror
+
+lint: ## What the lint tests check, without a build
+	python3 tests/lint/check_tree.py .
+
+tidy: tools ## clang-tidy over all sources (slow)
+	cmake --preset tidy
+	cmake --build --preset tidy --target kenning_onnx_proto
+	scripts/tidy
+
+clean: ## Remove the build folder
+	rm -rf build
