@@ -12,6 +12,7 @@
 #include "evaluate/classification.h"
 #include "kenning/base/strings.h"
 #include "measure/statistics.h"
+#include "report/json_values.h"
 #include "report/report.h"
 #include "report/sections.h"
 #include "report/text.h"
@@ -94,8 +95,8 @@ std::string DifferencesTable(std::span<const RunRecord> runs) {
   std::set<std::string> keys;
   for (const RunRecord& run : runs) {
     std::map<std::string, std::string> leaves;
-    const auto json = nlohmann::json::parse(run.scenario_json, nullptr, false);
-    if (json.is_object()) Flatten(json, "", leaves);
+    const auto json = TryParseJson(run.scenario_json);
+    if (json && json->is_object()) Flatten(*json, "", leaves);
     leaves["engine"] = run.engine.name + " " + run.engine.version;
     for (const auto& [key, value] : leaves) keys.insert(key);
     all.push_back(std::move(leaves));

@@ -9,6 +9,7 @@
 #include "evaluate/classification.h"
 #include "kenning/base/strings.h"
 #include "measure/statistics.h"
+#include "report/json_values.h"
 #include "report/sections.h"
 #include "report/text.h"
 
@@ -18,9 +19,8 @@ namespace {
 using Rows = std::vector<std::vector<std::string>>;
 
 std::string PrettyJson(const std::string& text) {
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
-  return json.is_discarded() ? text
-                             : json.dump(4, ' ', false, nlohmann::json::error_handler_t::replace);
+  const auto json = TryParseJson(text);
+  return json ? json->dump(4, ' ', false, nlohmann::json::error_handler_t::replace) : text;
 }
 
 Rows EnvironmentRows(const RunRecord& run) {

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kenning/base/file.h"
+#include "report/json_values.h"
 #include "report/run_record_json.h"
 
 namespace kenning {
@@ -78,8 +79,8 @@ void AddKenningSystem(const MeasurementLog& log, json& out) {
 
 void AddKenningFacts(const RunRecord& record, json& out) {
   out["command"] = record.command;
-  const json scenario = json::parse(record.scenario_json, nullptr, false);
-  out["build_cfg"] = scenario.is_object() ? scenario : json::object();
+  const auto scenario = TryParseJson(record.scenario_json);
+  out["build_cfg"] = scenario && scenario->is_object() ? *scenario : json::object();
   out["cfg_path"] = record.scenario_path;
   const std::size_t space = record.model_framework.find(' ');
   out["model_framework"] = record.model_framework.substr(0, space);

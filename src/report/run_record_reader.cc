@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The "kenning_cpp" object both ways, and the reading of files that Python Kenning wrote.
+// The "kenning_cpp" object both ways.
 #include <fmt/format.h>
 
-#include <cmath>
-#include <limits>
+#include <array>
 
+#include "report/json_values.h"
 #include "report/run_record_io.h"
 #include "report/run_record_json.h"
 
@@ -12,8 +12,6 @@ namespace kenning {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::size_t kMostClasses = 100'000;
 
 json SpecsToJson(const std::vector<TensorSpec>& specs) {
   json list = json::array();
@@ -35,28 +33,35 @@ json SpecsToJson(const std::vector<TensorSpec>& specs) {
   return list;
 }
 
+DType DTypeFromJson(const json& value) {
+  const std::optional<DType> dtype = ParseDType(value.get<std::string>());
+  if (!dtype) ThrowWrongValue(value, "a type as NumPy spells it (\"float32\", \"int8\", …)");
+  return *dtype;
+}
+
+TensorSpec SpecFromJson(const json& item) {
+  TensorSpec spec;
+  spec.name = item.at("name");
+  spec.dtype = DTypeFromJson(item.at("dtype"));
+  spec.shape = Wholes<std::int64_t>(item.at("shape"));
+  spec.layout = item.value("layout", "");
+  if (item.contains("scale")) {
+    spec.quant = QuantParams{Floats(item["scale"]), Wholes<std::int64_t>(item.at("zero_point")),
+                             Whole<int>(item.at("axis"))};
+  }
+  if (item.contains("prequantized_dtype")) {
+    spec.prequantized_dtype = DTypeFromJson(item["prequantized_dtype"]);
+  }
+  if (item.contains("order")) spec.order = Whole<int>(item["order"]);
+  spec.class_names = item.value("class_names", std::vector<std::string>{});
+  if (item.contains("mean")) spec.mean = Floats(item["mean"]);
+  if (item.contains("std")) spec.stddev = Floats(item["std"]);
+  return spec;
+}
+
 std::vector<TensorSpec> SpecsFromJson(const json& list) {
   std::vector<TensorSpec> specs;
-  for (const json& item : list) {
-    TensorSpec spec;
-    spec.name = item.at("name");
-    spec.dtype = ParseDType(item.at("dtype").get<std::string>()).value_or(DType::kFloat32);
-    spec.shape = item.at("shape").get<Shape>();
-    spec.layout = item.value("layout", "");
-    if (item.contains("scale")) {
-      spec.quant = QuantParams{item["scale"].get<std::vector<float>>(),
-                               item.at("zero_point").get<std::vector<std::int64_t>>(),
-                               item.value("axis", 0)};
-    }
-    if (item.contains("prequantized_dtype")) {
-      spec.prequantized_dtype = ParseDType(item["prequantized_dtype"].get<std::string>());
-    }
-    if (item.contains("order")) spec.order = item["order"].get<int>();
-    spec.class_names = item.value("class_names", std::vector<std::string>{});
-    spec.mean = item.value("mean", std::vector<float>{});
-    spec.stddev = item.value("std", std::vector<float>{});
-    specs.push_back(std::move(spec));
-  }
+  for (const json& item : List(list)) specs.push_back(SpecFromJson(item));
   return specs;
 }
 
@@ -87,11 +92,11 @@ ModelArtifact ArtifactFromJson(const json& item) {
   artifact.path = item.at("path").get<std::string>();
   artifact.format = item.at("format");
   artifact.sha256 = item.at("sha256");
-  artifact.size_bytes = item.at("size_bytes");
-  for (const json& step : item.at("provenance")) {
+  artifact.size_bytes = Whole<std::uint64_t>(item.at("size_bytes"));
+  for (const json& step : List(item.at("provenance"))) {
     artifact.provenance.push_back({step.at("block"), step.at("framework"), step.at("version"),
-                                   step.at("parameters"), step.at("notes"), step.at("duration_s"),
-                                   step.at("finished_at")});
+                                   step.at("parameters"), step.at("notes"),
+                                   Real(step.at("duration_s")), step.at("finished_at")});
   }
   artifact.spec = {SpecsFromJson(item.at("inputs")), SpecsFromJson(item.at("processed_inputs")),
                    SpecsFromJson(item.at("outputs")), SpecsFromJson(item.at("processed_outputs"))};
@@ -121,11 +126,12 @@ json EnvironmentToJson(const Environment& environment) {
 Environment EnvironmentFromJson(const json& item) {
   const json& p = item.at("platform");
   Environment environment;
-  environment.platform = {p.at("name"),          p.at("cpu_model"), p.at("architecture"),
-                          p.at("logical_cores"), p.at("features"),  p.at("memory_bytes"),
-                          p.at("kernel"),        p.at("extra")};
+  environment.platform = {p.at("name"),         p.at("cpu_model"),
+                          p.at("architecture"), Whole<unsigned>(p.at("logical_cores")),
+                          p.at("features"),     Whole<std::uint64_t>(p.at("memory_bytes")),
+                          p.at("kernel"),       p.at("extra")};
   environment.governor = item.at("governor");
-  environment.load_average_1min = item.at("load_average_1min");
+  environment.load_average_1min = static_cast<float>(Real(item.at("load_average_1min")));
   environment.kenning_version = item.at("kenning_version");
   environment.git_revision = item.at("git_revision");
   environment.started_at = item.at("started_at");
@@ -173,36 +179,52 @@ json LogToJson(const MeasurementLog& log) {
           {"system", std::move(system)}};
 }
 
-/// Throws json::exception or std::out_of_range; the caller turns both into an Error.
+Observation ObservationFromColumns(const std::array<const json*, 6>& columns, std::size_t row,
+                                   std::int64_t base_ns) {
+  const auto& [start, duration, sample, count, step, phase] = columns;
+  Observation o;
+  o.start_ns = base_ns + Nanoseconds((*start)[row]);
+  o.end_ns = o.start_ns + Nanoseconds((*duration)[row]);
+  if (o.end_ns < o.start_ns) ThrowWrongValue((*duration)[row], "a duration");
+  o.first_sample = Whole<std::uint32_t>((*sample)[row]);
+  o.sample_count = Whole<std::uint16_t>((*count)[row]);
+  o.step = static_cast<Step>(Whole<int>((*step)[row], 0, kStepCount - 1));
+  o.phase = static_cast<Phase>(Whole<int>((*phase)[row], 0, 1));
+  return o;
+}
+
+std::vector<Observation> ObservationsFromJson(const json& item, std::int64_t base_ns) {
+  const std::array<const json*, 6> columns = {
+      &List(item.at("start_ns")), &List(item.at("duration_ns")), &List(item.at("sample")),
+      &List(item.at("count")),    &List(item.at("step")),        &List(item.at("phase"))};
+  for (const json* column : columns) {
+    if (column->size() != columns[0]->size()) {
+      ThrowWrongValue(*column, fmt::format("a list as long as start_ns ({})", columns[0]->size()));
+    }
+  }
+  std::vector<Observation> observations;
+  observations.reserve(columns[0]->size());
+  for (std::size_t row = 0; row < columns[0]->size(); ++row) {
+    observations.push_back(ObservationFromColumns(columns, row, base_ns));
+  }
+  return observations;
+}
+
 MeasurementLog LogFromJson(const json& item) {
   MeasurementLog log;
-  log.started_ns = item.at("started_ns");
-  log.ended_ns = item.at("ended_ns");
+  // Half the span of the clock, so that sums of base and offset stay within it, too.
+  log.started_ns = Nanoseconds(item.at("started_ns"));
+  log.ended_ns = Nanoseconds(item.at("ended_ns"));
   log.complete = item.at("complete");
-  log.process_peak_resident_bytes = item.at("process_peak_resident_bytes");
-  const json& columns = item.at("observations");
-  const json& start = columns.at("start_ns");
-  log.observations.reserve(start.size());
-  for (std::size_t i = 0; i < start.size(); ++i) {
-    Observation o;
-    o.start_ns = log.started_ns + start.at(i).get<std::int64_t>();
-    o.end_ns = o.start_ns + columns.at("duration_ns").at(i).get<std::int64_t>();
-    o.first_sample = columns.at("sample").at(i);
-    o.sample_count = columns.at("count").at(i);
-    const int step = columns.at("step").at(i);
-    const int phase = columns.at("phase").at(i);
-    if (step < 0 || step >= kStepCount || phase < 0 || phase > 1) {
-      throw std::out_of_range(fmt::format("observations: row {} has an unknown step or phase", i));
-    }
-    o.step = static_cast<Step>(step);
-    o.phase = static_cast<Phase>(phase);
-    log.observations.push_back(o);
-  }
-  for (const json& r : item.at("system")) {
-    log.system.push_back({log.started_ns + r.at("time_ns").get<std::int64_t>(),
-                          r.at("cpu_percent").get<std::vector<float>>(), r.at("memory_percent"),
-                          r.at("process_resident_bytes"), r.at("frequency_mhz"),
-                          r.at("temperature_c")});
+  log.process_peak_resident_bytes = Whole<std::uint64_t>(item.at("process_peak_resident_bytes"));
+  log.observations = ObservationsFromJson(item.at("observations"), log.started_ns);
+  for (const json& r : List(item.at("system"))) {
+    log.system.push_back({log.started_ns + Nanoseconds(r.at("time_ns")),
+                          Floats(r.at("cpu_percent")),
+                          static_cast<float>(Real(r.at("memory_percent"))),
+                          Whole<std::uint64_t>(r.at("process_resident_bytes")),
+                          static_cast<float>(Real(r.at("frequency_mhz"))),
+                          static_cast<float>(Real(r.at("temperature_c")))});
   }
   return log;
 }
@@ -218,33 +240,19 @@ json EvaluationToJson(const ClassificationEvaluation& e) {
           {"predicted", e.predicted}};
 }
 
-void CheckEvaluation(const ClassificationEvaluation& e) {
-  const std::size_t classes = e.class_names.size();
-  bool square = e.confusion.size() == classes && classes <= kMostClasses;
-  for (const auto& row : e.confusion) square = square && row.size() == classes;
-  if (!square) throw std::out_of_range("evaluation: the confusion matrix does not fit class_names");
-  if (e.ids.size() != e.truth.size() || e.ids.size() != e.predicted.size()) {
-    throw std::out_of_range("evaluation: ids, truth and predicted differ in length");
-  }
-  for (std::size_t i = 0; i < e.truth.size(); ++i) {
-    const auto count = static_cast<std::int64_t>(classes);
-    if (e.truth[i] < 0 || e.truth[i] >= count || e.predicted[i] < -1 || e.predicted[i] >= count) {
-      throw std::out_of_range(fmt::format("evaluation: sample {} is of no class", i));
-    }
-  }
-}
-
 ClassificationEvaluation EvaluationFromJson(const json& item) {
   ClassificationEvaluation e;
   e.class_names = item.at("class_names").get<std::vector<std::string>>();
-  e.confusion = item.at("confusion").get<std::vector<std::vector<std::uint64_t>>>();
-  e.total = item.at("total");
-  e.top5_correct = item.at("top5_correct");
-  e.non_finite_samples = item.at("non_finite_samples");
-  e.ids = item.at("ids").get<std::vector<SampleId>>();
-  e.truth = item.at("truth").get<std::vector<std::int32_t>>();
-  e.predicted = item.at("predicted").get<std::vector<std::int32_t>>();
-  CheckEvaluation(e);
+  for (const json& row : List(item.at("confusion"))) {
+    e.confusion.push_back(Wholes<std::uint64_t>(row));
+  }
+  e.total = Whole<std::uint64_t>(item.at("total"));
+  e.top5_correct = Whole<std::uint64_t>(item.at("top5_correct"));
+  e.non_finite_samples = Whole<std::uint64_t>(item.at("non_finite_samples"));
+  e.ids = Wholes<SampleId>(item.at("ids"));
+  e.truth = Wholes<std::int32_t>(item.at("truth"));
+  e.predicted = Wholes<std::int32_t>(item.at("predicted"));
+  CheckEvaluation(e, item);
   return e;
 }
 
@@ -256,103 +264,20 @@ RunRecord RecordFromFacts(const json& facts) {
   record.command = facts.at("command").get<std::vector<std::string>>();
   record.environment = EnvironmentFromJson(facts.at("environment"));
   record.artifact = ArtifactFromJson(facts.at("artifact"));
-  record.original_size_bytes = facts.at("original_size_bytes");
+  record.original_size_bytes = Whole<std::uint64_t>(facts.at("original_size_bytes"));
   record.model_framework = facts.at("model_framework");
   record.dataset_name = facts.at("dataset_name");
   record.split_name = facts.at("split_name");
-  record.batch_size = facts.at("batch_size");
+  record.batch_size = Whole<std::size_t>(facts.at("batch_size"));
   record.engine = {facts.at("engine").at("name"), facts.at("engine").at("version")};
   record.log = LogFromJson(facts.at("log"));
   if (!facts.at("evaluation").is_null()) {
     record.evaluation = EvaluationFromJson(facts.at("evaluation"));
   }
-  for (const json& item : facts.at("profile")) {
-    record.profile.push_back(
-        {item.at("name"), item.at("op_type"), item.at("total_ns"), item.at("calls")});
+  for (const json& item : List(facts.at("profile"))) {
+    record.profile.push_back({item.at("name"), item.at("op_type"), Nanoseconds(item.at("total_ns")),
+                              Whole<std::uint64_t>(item.at("calls"))});
   }
-  return record;
-}
-
-std::int64_t ToNs(const json& seconds) { return std::llround(seconds.get<double>() * 1e9); }
-
-/// Kenning writes a series of durations and one of the times at which they ended.
-void AddKenningSeries(const json& file, const char* key, Step step, MeasurementLog& log) {
-  if (!file.contains(key)) return;
-  const json& durations = file.at(key);
-  const std::string stamp_key = std::string(key) + "_timestamp";
-  for (std::size_t i = 0; i < durations.size(); ++i) {
-    Observation o;
-    o.step = step;
-    o.first_sample = static_cast<std::uint32_t>(i);
-    const bool stamped = file.contains(stamp_key) && i < file[stamp_key].size();
-    o.end_ns = stamped ? ToNs(file[stamp_key][i]) : ToNs(durations[i]);
-    o.start_ns = o.end_ns - ToNs(durations[i]);
-    log.observations.push_back(o);
-  }
-}
-
-void AddKenningEvaluation(const json& file, RunRecord& record) {
-  if (!file.contains("eval_confusion_matrix")) return;
-  ClassificationEvaluation e;
-  for (const json& row : file["eval_confusion_matrix"]) {
-    std::vector<std::uint64_t> counts;
-    for (const json& count : row) {
-      const double value = count.get<double>();
-      if (!(value >= 0) || value > 9e15)
-        throw std::out_of_range("eval_confusion_matrix: bad count");
-      counts.push_back(static_cast<std::uint64_t>(std::llround(value)));
-      e.total += counts.back();
-    }
-    e.confusion.push_back(std::move(counts));
-  }
-  e.class_names = file.value("class_names", std::vector<std::string>{});
-  while (e.class_names.size() < e.confusion.size()) {
-    e.class_names.push_back(fmt::format("class {}", e.class_names.size()));
-  }
-  e.top5_correct = file.value("top_5_count", std::uint64_t{0});
-  CheckEvaluation(e);
-  record.evaluation = std::move(e);
-}
-
-/// A file of Python Kenning: what it holds.
-RunRecord RecordFromKenning(const json& file) {
-  RunRecord record;
-  record.command = file.value("command", std::vector<std::string>{});
-  record.scenario_path = file.value("cfg_path", "");
-  if (file.contains("build_cfg")) record.scenario_json = file["build_cfg"].dump();
-  record.model_framework =
-      file.value("model_framework", "") + " " + file.value("model_version", "");
-  record.artifact.size_bytes =
-      static_cast<std::uint64_t>(std::max(0.0, file.value("compiled_model_size", 0.0)));
-  for (const json& item : file.value("optimizers", json::array())) {
-    ProvenanceStep step;
-    step.framework = item.value("compiler_framework", "");
-    step.version = item.value("compiler_version", "");
-    step.block = step.framework;
-    record.artifact.provenance.push_back(std::move(step));
-  }
-  MeasurementLog& log = record.log;
-  AddKenningSeries(file, "input_preprocess_step", Step::kPreprocess, log);
-  AddKenningSeries(file, "target_inference_step", Step::kInference, log);
-  if (!file.contains("target_inference_step")) {
-    AddKenningSeries(file, "protocol_inference_step", Step::kInference, log);
-  }
-  AddKenningSeries(file, "output_postprocess_step", Step::kPostprocess, log);
-  const json times = file.value("session_utilization_timestamp", json::array());
-  for (std::size_t i = 0; i < times.size(); ++i) {
-    SystemReading reading;
-    reading.time_ns = ToNs(times[i]);
-    const json& cpus = file.at("session_utilization_cpus_percent");
-    const json& memory = file.at("session_utilization_mem_percent");
-    if (i < cpus.size()) reading.cpu_percent = cpus[i].get<std::vector<float>>();
-    if (i < memory.size()) reading.memory_percent = memory[i].get<float>();
-    log.system.push_back(std::move(reading));
-  }
-  if (!log.observations.empty()) log.started_ns = log.observations.front().start_ns;
-  log.complete = true;
-  record.environment.warnings.push_back(
-      "written by Python Kenning: its inference times contain its own Python wrapper");
-  AddKenningEvaluation(file, record);
   return record;
 }
 
@@ -382,10 +307,37 @@ json RunRecordFacts(const RunRecord& record) {
           {"profile", std::move(profile)}};
 }
 
+void CheckEvaluation(const ClassificationEvaluation& e, const json& where) {
+  const std::size_t classes = e.class_names.size();
+  if (e.confusion.size() != classes) {
+    ThrowWrongValue(where, fmt::format("a confusion matrix of {} rows, as there are class names, "
+                                       "not {}",
+                                       classes, e.confusion.size()));
+  }
+  std::uint64_t counted = 0;
+  for (const auto& row : e.confusion) {
+    if (row.size() != classes) ThrowWrongValue(where, "a square confusion matrix");
+    for (const std::uint64_t count : row) {
+      if (__builtin_add_overflow(counted, count, &counted)) counted = ~std::uint64_t{0};
+    }
+  }
+  if (counted > e.total || e.total - counted < e.non_finite_samples || e.top5_correct > e.total) {
+    ThrowWrongValue(where, fmt::format("counts that fit a total of {}", e.total));
+  }
+  if (e.ids.size() != e.truth.size() || e.ids.size() != e.predicted.size()) {
+    ThrowWrongValue(where, "ids, truth and predicted of one length");
+  }
+  const auto count = static_cast<std::int64_t>(classes);
+  for (std::size_t i = 0; i < e.truth.size(); ++i) {
+    if (e.truth[i] < 0 || e.truth[i] >= count || e.predicted[i] < -1 || e.predicted[i] >= count) {
+      ThrowWrongValue(where, fmt::format("truth and prediction of sample {} among the classes", i));
+    }
+  }
+}
+
 Result<RunRecord> RunRecordFromJson(std::string_view text, const std::string& file_name) {
-  json file;
   try {
-    file = json::parse(text);
+    const json file = ParseJson(text);
     if (!file.is_object()) {
       return Fail(ErrorCode::kInvalidData,
                   fmt::format("{}: not a measurements file: a JSON object is expected", file_name));
@@ -401,7 +353,7 @@ Result<RunRecord> RunRecordFromJson(std::string_view text, const std::string& fi
       return RecordFromKenning(file);
     }
     const json& facts = file["kenning_cpp"];
-    const int version = facts.at("format_version");
+    const auto version = Whole<std::int64_t>(facts.at("format_version"));
     if (version != kRunRecordFormatVersion) {
       return Fail(ErrorCode::kInvalidData,
                   fmt::format("{}: written in format version {}, this kenning reads version {}; "
@@ -413,9 +365,6 @@ Result<RunRecord> RunRecordFromJson(std::string_view text, const std::string& fi
     return Fail(ErrorCode::kInvalidData,
                 fmt::format("{}: broken measurements file: {}; run \"kenning test\" again",
                             file_name, exception.what()));
-  } catch (const std::out_of_range& exception) {
-    return Fail(ErrorCode::kInvalidData,
-                fmt::format("{}: broken measurements file: {}", file_name, exception.what()));
   }
 }
 

@@ -22,11 +22,15 @@ struct DownloadRequest {
   std::filesystem::path destination;
   std::optional<std::string> sha256;  ///< Checked before the file gets its name.
   std::uint64_t max_bytes = std::uint64_t{64} << 30;
-  int attempts = 4;             ///< Resumed with Range between attempts.
+  int attempts = 4;             ///< In a row without a new byte; resumed with Range between them.
   double stall_timeout_s = 30;  ///< No byte for so long ends an attempt.
+  double backoff_s = 1;         ///< Pause before the next attempt; doubles while nothing arrives.
 };
-/// Downloads to "<destination>.part", resumes where an earlier run stopped, renames when whole.
-/// \return kIo (network, with the URL and remedy), kInvalidData (checksum), kResourceExhausted.
+/// Downloads to "<destination>.part", resumes where an earlier run stopped (only if the server says
+/// that the file is still the same one, or a checksum is given), renames when whole. A second
+/// process that wants the same file waits for the first. Libcurl is loaded on the first call.
+/// \return kIo (network, with the URL and remedy), kNotFound (404, 410), kInvalidData (checksum),
+/// kResourceExhausted (max_bytes, disk full), kCancelled, kUnavailable (the part is not installed).
 Result<> Download(const DownloadRequest& request, ProgressSink& progress,
                   const CancelToken& cancel);
 
@@ -45,6 +49,8 @@ Result<> ExtractArchive(const std::filesystem::path& archive,
 /// Whole gzip file in memory. \return kInvalidData, kResourceExhausted above max_bytes.
 Result<std::string> ReadGzipFile(const std::filesystem::path& path, std::uint64_t max_bytes);
 
+/// One file of the cache: a download or a part of a data set. Packages of scripts/fetch-deps, which
+/// may lie in the same folder, are neither listed nor cleared.
 struct CacheEntry {
   std::filesystem::path path;
   std::uint64_t size_bytes = 0;

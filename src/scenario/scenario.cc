@@ -157,4 +157,26 @@ Result<Scenario> LoadScenario(const std::filesystem::path& path, const Registry&
   return ParseScenario(text, path.string(), registry, overrides);
 }
 
+BlockChoices PeekBlocks(const std::filesystem::path& path, const Registry& registry,
+                        std::span<const ScenarioOverride> overrides) {
+  Result<std::string> text = std::string("{}");
+  if (!path.empty()) text = ReadFile(path, kLargestJsonBytes);
+  BlockChoices choices;
+  Problems problems(path.string());
+  Node root;
+  root.kind = Node::Kind::kMap;
+  choices.complete =
+      text && ReadTree(*text, path.string(), problems, root) && root.kind == Node::Kind::kMap;
+  if (!choices.complete) root = Node{.kind = Node::Kind::kMap};
+  const std::vector<std::string> retyped = scenario::ApplyTypeOverrides(overrides, problems, root);
+  for (const PendingBlock& block : scenario::ResolveBlocks(root, registry, retyped, problems)) {
+    if (block.info == nullptr) {
+      choices.complete = false;
+    } else {
+      choices.blocks.push_back({block.key_path, block.info});
+    }
+  }
+  return choices;
+}
+
 }  // namespace kenning

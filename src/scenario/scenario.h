@@ -64,6 +64,20 @@ Result<Scenario> ParseScenario(std::string_view text, const std::string& file_na
                                const Registry& registry,
                                std::span<const ScenarioOverride> overrides = {});
 
+/// A block that a scenario names; `info` points into the registry.
+struct BlockChoice {
+  std::string key_path;
+  const BlockInfo* info = nullptr;
+};
+struct BlockChoices {
+  std::vector<BlockChoice> blocks;
+  bool complete = true;  ///< false: some block's class is unknown, or the file cannot be read.
+};
+/// The blocks that a file and the overrides name, without a check of their parameters: for help,
+/// and for what flags a command line may have. `path` may be empty.
+BlockChoices PeekBlocks(const std::filesystem::path& path, const Registry& registry,
+                        std::span<const ScenarioOverride> overrides = {});
+
 /// JSON Schema (draft 7) of scenario files, from the registry.
 std::string ScenarioJsonSchema(const Registry& registry);
 

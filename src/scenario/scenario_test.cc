@@ -439,6 +439,19 @@ TEST(ScenarioTest, LoadingAMissingFileNamesIt) {
   EXPECT_THAT(missing.error().ToString(), HasSubstr("/nonexistent/s.json"));
 }
 
+TEST(PeekBlocksTest, NamesClassesWithoutCheckingParameters) {
+  const Registry registry = MakeRegistry();
+  const std::vector<ScenarioOverride> overrides = {{"dataset.type", "SomeDataset"}};
+  const BlockChoices choices = PeekBlocks("", registry, overrides);
+  EXPECT_TRUE(choices.complete);
+  ASSERT_EQ(choices.blocks.size(), 1U);
+  EXPECT_EQ(choices.blocks[0].key_path, "dataset");
+  EXPECT_EQ(choices.blocks[0].info->name, "SomeDataset");
+  EXPECT_FALSE(PeekBlocks("/nonexistent/s.json", registry, {}).complete);
+  const std::vector<ScenarioOverride> unknown = {{"runtime.type", "Nothing"}};
+  EXPECT_FALSE(PeekBlocks("", registry, unknown).complete);
+}
+
 TEST(JsonSchemaTest, DescribesEveryBlock) {
   const Registry registry = MakeRegistry();
   const nlohmann::json schema = nlohmann::json::parse(ScenarioJsonSchema(registry));
