@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "magic_wand_wrapper.h"
+
+#include <fmt/format.h>
+
+#include "model_file.h"
+#include "onnx_classifier.h"
+
+namespace kenning {
+namespace {
+
+ParamSpec TrainingOnly(std::string name, ParamType type) {
+  return {.name = std::move(name),
+          .type = type,
+          .description = "Accepted for Kenning's scenarios; has a meaning in training only.",
+          .default_value = ParamValue{},
+          .nullable = true};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ModelWrapper>> MakeMagicWandWrapper(const Params& params,
+                                                           const Dataset* dataset,
+                                                           BlockContext& context) {
+  const std::string& uri = params.String("model_path");
+  if (!uri.ends_with(".onnx")) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("{}: this build's MagicWandModelWrapper takes an ONNX model; "
+                            "kenning:///models/magic_wand.onnx is one",
+                            uri));
+  }
+  KENNING_ASSIGN_OR_RETURN(ModelArtifact model, DescribeModelFile(uri, "onnx", context));
+  const ModelSpec& spec = model.spec;
+  if (spec.inputs.size() != 1 || spec.outputs.size() != 1) {
+    return Fail(ErrorCode::kInvalidScenario,
+                fmt::format("{} has {} inputs and {} outputs; a magic wand model has one of each",
+                            model.path.string(), spec.inputs.size(), spec.outputs.size()));
+  }
+  TensorSpec window;
+  window.shape = {params.Int("window_size"), 3};
+  InputAdapter input;
+  KENNING_ASSIGN_OR_RETURN(input, InputAdapter::Make(window, spec.inputs[0], {}),
+                           "window_size of the model wrapper");
+  std::vector<std::string> classes;
+  if (dataset != nullptr) {
+    if (dataset->info().sample_specs.size() != 1) {
+      return Fail(ErrorCode::kInvalidScenario, "a magic wand model takes one tensor a sample");
+    }
+    KENNING_ASSIGN_OR_RETURN(
+        input, InputAdapter::Make(dataset->info().sample_specs[0], spec.inputs[0], {}));
+    classes = dataset->info().class_names;
+  }
+  KENNING_ASSIGN_OR_RETURN(
+      ClassScoreReader scores,
+      ClassScoreReader::Make(spec.outputs[0], spec.outputs[0].class_names, classes, false));
+  return std::make_unique<ClassifierWrapper>(std::move(model), "onnx", std::move(input),
+                                             std::move(scores), std::size_t{0});
+}
+
+ParamSchema MagicWandSchema() {
+  return {{
+      {.name = "model_path",
+       .type = ParamType::kUri,
+       .description = "The ONNX model, for example kenning:///models/magic_wand.onnx.",
+       .required = true},
+      {.name = "model_name",
+       .type = ParamType::kString,
+       .description = "Name shown in reports.",
+       .default_value = ParamValue{},
+       .nullable = true},
+      {.name = "window_size",
+       .type = ParamType::kInt,
+       .description = "Readings in a window.",
+       .default_value = ParamValue{std::int64_t{128}},
+       .minimum = 1,
+       .maximum = 1 << 20},
+      TrainingOnly("batch_size", ParamType::kInt),
+      TrainingOnly("learning_rate", ParamType::kFloat),
+      TrainingOnly("num_epochs", ParamType::kInt),
+      TrainingOnly("logdir", ParamType::kPath),
+  }};
+}
+
+}  // namespace kenning

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// ONNXClassifier: any ONNX model with one input and class scores as output.
+#pragma once
+
+#include "class_scores.h"
+#include "input_adapter.h"
+#include "kenning/core/model_wrapper.h"
+#include "kenning/registry/registry.h"
+
+namespace kenning {
+
+class ClassifierWrapper final : public ModelWrapper {
+ public:
+  ClassifierWrapper(ModelArtifact model, std::string framework, InputAdapter input,
+                    ClassScoreReader scores, std::size_t output_index)
+      : model_(std::move(model)),
+        framework_(std::move(framework)),
+        input_(std::move(input)),
+        scores_(std::move(scores)),
+        output_index_(output_index) {}
+
+  const ModelArtifact& model() const override { return model_; }
+  std::string framework() const override { return framework_; }
+  Result<> Preprocess(const Batch& batch, std::vector<Tensor>& out) const override;
+  Result<> Postprocess(std::span<const TensorView> outputs, const Batch& batch,
+                       std::vector<Prediction>& out) const override;
+
+ private:
+  ModelArtifact model_;
+  std::string framework_;
+  InputAdapter input_;
+  ClassScoreReader scores_;
+  std::size_t output_index_;
+};
+
+ParamSchema OnnxClassifierSchema();
+Result<std::unique_ptr<ModelWrapper>> MakeOnnxClassifier(const Params& params,
+                                                         const Dataset* dataset,
+                                                         BlockContext& context);
+
+/// Class names given in a scenario: the list, or the lines of a file.
+Result<std::vector<std::string>> GivenClassNames(const Params& params, BlockContext& context);
+
+}  // namespace kenning

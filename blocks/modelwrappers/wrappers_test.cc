@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "kenning/base/file.h"
+#include "magic_wand_wrapper.h"
+#include "onnx_classifier.h"
+
+namespace kenning {
+namespace {
+
+using testing::HasSubstr;
+
+class WrapperTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    path_ = std::filesystem::path(testing::TempDir()) / "wrapper_test_model.onnx";
+    ASSERT_TRUE(WriteFileAtomically(path_, "the inspector below does not read this"));
+    spec_.inputs = {{.name = "in", .shape = {kAnyDim, 128, 3}}};
+    spec_.outputs = {{.name = "out", .shape = {kAnyDim, 4}}};
+    context_.resolve_uri = [](const std::string& uri) {
+      return Result<std::filesystem::path>(uri);
+    };
+    context_.inspect_model = [this](const std::filesystem::path&, const std::string&) {
+      return Result<ModelSpec>(spec_);
+    };
+  }
+  void TearDown() override {
+    std::filesystem::remove(path_);
+    std::filesystem::remove(path_.string() + ".json");
+  }
+
+  static Params Checked(const ParamSchema& schema,
+                        std::map<std::string, ParamValue, std::less<>> given) {
+    for (const ParamSpec& param : schema.params) {
+      if (param.default_value && !given.contains(param.name)) {
+        given[param.name] = *param.default_value;
+      }
+    }
+    return Params(std::move(given));
+  }
+
+  std::filesystem::path path_;
+  ModelSpec spec_;
+  BlockContext context_;
+};
+
+TEST_F(WrapperTest, WithoutADatasetTheModelIsStillDescribed) {
+  const Params params = Checked(OnnxClassifierSchema(), {{"model_path", path_.string()}});
+  const auto wrapper = MakeOnnxClassifier(params, nullptr, context_);
+  ASSERT_TRUE(wrapper) << wrapper.error().ToString();
+  EXPECT_EQ((*wrapper)->model().format, "onnx");
+  EXPECT_EQ((*wrapper)->model().sha256.size(), 64U);
+  EXPECT_EQ((*wrapper)->model().spec, spec_);
+}
+
+TEST_F(WrapperTest, TheFileBesideTheModelWins) {
+  ASSERT_TRUE(WriteFileAtomically(path_.string() + ".json", R"({
+    "input": [{"name": "in", "shape": [1, 8], "dtype": "float32"}],
+    "output": [{"name": "out", "shape": [1, 2], "dtype": "float32"}]})"));
+  const Params params = Checked(OnnxClassifierSchema(), {{"model_path", path_.string()}});
+  const auto wrapper = MakeOnnxClassifier(params, nullptr, context_);
+  ASSERT_TRUE(wrapper) << wrapper.error().ToString();
+  EXPECT_EQ((*wrapper)->model().spec.inputs[0].shape, (Shape{1, 8}));
+}
+
+TEST_F(WrapperTest, MistakesInParametersNameThem) {
+  auto params = Checked(OnnxClassifierSchema(),
+                        {{"model_path", path_.string()}, {"output_name", std::string("scores")}});
+  auto wrapper = MakeOnnxClassifier(params, nullptr, context_);
+  ASSERT_FALSE(wrapper);
+  EXPECT_THAT(wrapper.error().message(), HasSubstr("scores"));
+  params = Checked(OnnxClassifierSchema(),
+                   {{"model_path", path_.string()}, {"normalization", std::string("custom")}});
+  EXPECT_FALSE(MakeOnnxClassifier(params, nullptr, context_));
+  params = Checked(OnnxClassifierSchema(), {{"model_path", std::string("/nonexistent/m.onnx")}});
+  wrapper = MakeOnnxClassifier(params, nullptr, context_);
+  ASSERT_FALSE(wrapper);
+  EXPECT_EQ(wrapper.error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(WrapperTest, MagicWandTakesWindows) {
+  const Params params = Checked(MagicWandSchema(), {{"model_path", path_.string()}});
+  const auto wrapper = MakeMagicWandWrapper(params, nullptr, context_);
+  ASSERT_TRUE(wrapper) << wrapper.error().ToString();
+  const Params narrow = Checked(
+      MagicWandSchema(), {{"model_path", path_.string()}, {"window_size", std::int64_t{64}}});
+  const auto refused = MakeMagicWandWrapper(narrow, nullptr, context_);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().ToString(), HasSubstr("window_size"));
+  const Params keras = Checked(MagicWandSchema(), {{"model_path", std::string("m.h5")}});
+  EXPECT_EQ(MakeMagicWandWrapper(keras, nullptr, context_).error().code(), ErrorCode::kUnsupported);
+}
+
+}  // namespace
+}  // namespace kenning
