@@ -12,6 +12,7 @@ namespace kenning {
 namespace {
 
 std::atomic<LogLevel> g_level{LogLevel::kWarning};
+std::atomic<void (*)()> g_before_line{nullptr};
 
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
@@ -46,8 +47,11 @@ spdlog::logger& Logger() {
 void SetLogLevel(LogLevel level) { g_level.store(level, std::memory_order_relaxed); }
 LogLevel GetLogLevel() { return g_level.load(std::memory_order_relaxed); }
 
+void SetBeforeLogLine(void (*hook)()) { g_before_line.store(hook, std::memory_order_relaxed); }
+
 void LogLine(LogLevel level, std::string_view text) {
   if (level < GetLogLevel()) return;
+  if (auto* const hook = g_before_line.load(std::memory_order_relaxed)) hook();
   Logger().log(ToSpdlog(level), "{}", text);
 }
 

@@ -27,6 +27,9 @@ struct ReportOptions {
 Result<std::vector<std::filesystem::path>> RenderMarkdownReport(std::span<const RunRecord> runs,
                                                                 const ReportOptions& options);
 
+/// One run in a few lines of plain text, for a terminal.
+std::string RunSummary(const RunRecord& run);
+
 /// The comparison as plain text for a terminal: speed boost, quality, size reduction, each with its
 /// uncertainty, and "not resolved" where the difference is within noise.
 std::string ComparisonTable(std::span<const RunRecord> runs);

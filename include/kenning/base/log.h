@@ -15,6 +15,9 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError };
 /// Sets the lowest level that is shown. Default kWarning.
 void SetLogLevel(LogLevel level);
 LogLevel GetLogLevel();
+/// Called before each line, so that a progress bar can make room; null where there is none. May run
+/// on any thread.
+void SetBeforeLogLine(void (*hook)());
 /// Writes one line, serialised across threads, above any progress bar.
 void LogLine(LogLevel level, std::string_view text);
 

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The subcommands. Each takes its own words and gives the process's exit code or an error.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kenning/base/progress.h"
+#include "kenning/base/result.h"
+#include "kenning/registry/registry.h"
+
+namespace kenning {
+
+struct CommandContext {
+  const Registry& registry;
+  CancelToken& cancel;
+  std::vector<std::string> command_line;  ///< All words, the program's name first.
+};
+
+/// What follows the subcommand's name.
+using Words = std::vector<std::string>;
+
+/// `steps`: of optimize, test, report, in any order, at least one.
+Result<int> PipelineCommand(const std::vector<std::string>& steps, const Words& words,
+                            CommandContext& context);
+Result<int> ListCommand(const Words& words, CommandContext& context);
+Result<int> InfoCommand(const Words& words, CommandContext& context);
+Result<int> SchemaCommand(const Words& words, CommandContext& context);
+Result<int> CompletionCommand(const Words& words, CommandContext& context);
+/// The hidden subcommand that the shells' scripts call: prints candidates for the last word.
+Result<int> CompleteCommand(const Words& words, CommandContext& context);
+Result<int> CacheCommand(const Words& words, CommandContext& context);
+
+}  // namespace kenning

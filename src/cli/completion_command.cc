@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <set>
+
+#include "cli/command_words.h"
+#include "cli/commands.h"
+#include "cli/pipeline_options.h"
+#include "cli/simple_options.h"
+
+namespace kenning {
+namespace {
+
+// Each script asks the command itself, so that completions never lag behind it. An answer of
+// nothing means: complete file names.
+constexpr std::string_view kBash = R"(_kenning() {
+  local IFS=$'\n' candidates
+  candidates=$(kenning __complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+  COMPREPLY=($(compgen -W "$candidates" -- "${COMP_WORDS[COMP_CWORD]}"))
+}
+complete -o default -F _kenning kenning
+)";
+
+constexpr std::string_view kZsh = R"(#compdef kenning
+_kenning() {
+  local -a candidates
+  candidates=("${(@f)$(kenning __complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  if [[ -n "${candidates[1]}" ]]; then
+    compadd -a candidates
+  else
+    _files
+  fi
+}
+compdef _kenning kenning
+)";
+
+constexpr std::string_view kFish = R"(function __kenning_complete
+    set -l words (commandline -opc) (commandline -ct)
+    kenning __complete -- $words[2..-1] 2>/dev/null
+end
+complete -c kenning -a '(__kenning_complete)'
+)";
+
+std::set<std::string> SubcommandNames(bool chaining, const std::vector<std::string>& given) {
+  std::set<std::string> names;
+  for (const SubcommandInfo& one : Subcommands()) {
+    const bool used = std::ranges::find(given, one.name) != given.end();
+    if (!one.summary.empty() && !used && (!chaining || one.chains)) names.emplace(one.name);
+  }
+  return names;
+}
+
+std::set<std::string> ClassNames(BlockCategory category, const Registry& registry) {
+  std::set<std::string> names;
+  for (const BlockInfo* block : registry.List(category)) names.insert(block->name);
+  return names;
+}
+
+std::set<std::string> AllClassNames(const Registry& registry) {
+  std::set<std::string> names;
+  for (int i = 0; i <= static_cast<int>(BlockCategory::kOther); ++i) {
+    names.merge(ClassNames(static_cast<BlockCategory>(i), registry));
+  }
+  return names;
+}
+
+/// What may stand where the last of `words` stands.
+std::set<std::string> Candidates(const Words& words, const Registry& registry) {
+  const Words before(words.begin(), words.empty() ? words.end() : words.end() - 1);
+  const auto split = SplitCommandWords(before);
+  if (!split) return {};
+  const bool option = !words.empty() && words.back().starts_with('-');
+  if (split->subcommands.empty()) {
+    return option ? std::set<std::string>{"--help", "--version"} : SubcommandNames(false, {});
+  }
+  const std::string& last = split->subcommands.back();
+  if (last == "completion") return {"bash", "zsh", "fish"};
+  if (last == "cache") return {"list", "clear", "path"};
+  if (last == "info") return AllClassNames(registry);
+  if (last == "list") {
+    return {"datasets",  "modelwrappers", "optimizers",      "runtimes",
+            "protocols", "platforms",     "runtimebuilders", "reports"};
+  }
+  if (last == "schema") return {"--output"};
+  if (option) {
+    const std::vector<std::string> flags = PipelineFlags(split->subcommands, split->rest, registry);
+    return {flags.begin(), flags.end()};
+  }
+  if (split->rest.empty()) return SubcommandNames(true, split->subcommands);
+  for (const ClassFlag& flag : ClassFlags()) {
+    if (split->rest.back() == flag.flag) return ClassNames(flag.category, registry);
+  }
+  if (split->rest.back() == "--verbosity") return {"DEBUG", "INFO", "WARNING", "ERROR"};
+  if (split->rest.back() == "--report-types") return {"performance", "classification"};
+  return {};
+}
+
+}  // namespace
+
+Result<int> CompletionCommand(const Words& words, CommandContext& /*context*/) {
+  CLI::App app("A completion script for a shell.", "kenning completion");
+  std::string shell;
+  app.add_option("shell", shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  app.footer(
+      "Examples:\n"
+      "  source <(kenning completion bash)\n"
+      "  kenning completion zsh > ~/.zfunc/_kenning\n"
+      "  kenning completion fish > ~/.config/fish/completions/kenning.fish");
+  KENNING_ASSIGN_OR_RETURN(const std::optional<int> ended, ParseWith(app, words));
+  if (ended) return *ended;
+  fmt::print("{}", shell == "bash" ? kBash : shell == "zsh" ? kZsh : kFish);
+  return 0;
+}
+
+Result<int> CompleteCommand(const Words& words, CommandContext& context) {
+  Words typed = words;
+  if (!typed.empty() && typed[0] == "--") typed.erase(typed.begin());
+  for (const std::string& candidate : Candidates(typed, context.registry)) {
+    if (typed.empty() || candidate.starts_with(typed.back())) fmt::print("{}\n", candidate);
+  }
+  return 0;
+}
+
+}  // namespace kenning

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "app/app.h"
+#include "cli/commands.h"
+#include "cli/console_progress.h"
+#include "cli/pipeline_options.h"
+#include "kenning/base/file.h"
+#include "kenning/base/strings.h"
+#include "report/report.h"
+#include "report/run_record_io.h"
+
+namespace kenning {
+namespace {
+
+constexpr int kCancelled = 130;
+
+/// Finds out before the work whether the file can be made; leaves nothing behind.
+Result<> CheckCanCreate(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const std::filesystem::path parent = path.parent_path();
+  const bool made_parent = !parent.empty() && !std::filesystem::exists(parent, ignored);
+  if (std::filesystem::is_directory(path, ignored)) {
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("{} is a folder", path.string()));
+  }
+  KENNING_RETURN_IF_ERROR(AtomicFile::Create(path), "before anything was run");
+  if (made_parent) std::filesystem::remove(parent, ignored);
+  return {};
+}
+
+/// Measurements cost time: where their place fails, they go to a temporary folder, and it is said.
+Result<> SaveOrRescue(const RunRecord& record, const std::filesystem::path& path) {
+  Result<> saved = SaveRunRecord(record, path);
+  if (saved) return saved;
+  std::error_code error;
+  const std::filesystem::path rescue = std::filesystem::temp_directory_path(error) /
+                                       fmt::format("kenning-measurements-{}.json", ::getpid());
+  Error failure = std::move(saved).error();
+  if (!error && SaveRunRecord(record, rescue)) {
+    return Fail(Error(failure.code(), fmt::format("{}; the measurements were kept in {}",
+                                                  failure.message(), rescue.string())));
+  }
+  return Fail(std::move(failure));
+}
+
+class Pipeline {
+ public:
+  Pipeline(const std::vector<std::string>& steps, const PipelineOptions& options,
+           CommandContext& context)
+      : steps_(steps),
+        options_(options),
+        context_(context),
+        progress_(ConsoleProgress::ForStandardError()),
+        app_{context.registry, progress_, context.cancel} {}
+
+  Result<int> Run() {
+    if (Has("optimize") || Has("test")) {
+      KENNING_RETURN_IF_ERROR(Prepare());
+      if (options_.dry_run) {
+        fmt::print("{}Nothing was run.\n", DescribePlan(*plan_));
+        return 0;
+      }
+      if (Has("optimize")) KENNING_RETURN_IF_ERROR(Optimize());
+      if (Has("test")) {
+        KENNING_ASSIGN_OR_RETURN(const int code, Test());
+        if (code != 0) return code;
+      }
+    } else {
+      KENNING_RETURN_IF_ERROR(LoadRecords());
+    }
+    if (Has("report")) KENNING_RETURN_IF_ERROR(Report());
+    return 0;
+  }
+
+ private:
+  bool Has(std::string_view step) const { return std::ranges::find(steps_, step) != steps_.end(); }
+
+  Result<> Prepare() {
+    KENNING_ASSIGN_OR_RETURN(
+        Scenario scenario, options_.cfg.empty()
+                               ? ParseScenario("{}", "", context_.registry, options_.overrides)
+                               : LoadScenario(options_.cfg, context_.registry, options_.overrides));
+    for (const std::string& warning : scenario.warnings) LogWarning("{}", warning);
+    KENNING_ASSIGN_OR_RETURN(
+        plan_, MakePlan(std::move(scenario), {Has("optimize"), Has("test"), Has("report")}, app_));
+    if (options_.dry_run) return {};
+    if (!options_.measurements.empty()) {
+      KENNING_RETURN_IF_ERROR(CheckCanCreate(options_.measurements[0]), "--measurements");
+    }
+    if (!options_.report_path.empty()) {
+      KENNING_RETURN_IF_ERROR(CheckCanCreate(options_.report_path), "--report-path");
+    }
+    return {};
+  }
+
+  Result<> Optimize() {
+    KENNING_ASSIGN_OR_RETURN(const ModelArtifact artifact, RunOptimize(*plan_, app_), "optimize");
+    for (const ProvenanceStep& step : artifact.provenance) {
+      fmt::print("{}: {:.1f} s\n", step.block, step.duration_s);
+      for (const std::string& note : step.notes) fmt::print("  {}\n", note);
+    }
+    fmt::print("optimised model: {} ({})\n", artifact.path.string(),
+               HumanBytes(artifact.size_bytes));
+    std::fflush(stdout);
+    return {};
+  }
+
+  Result<int> Test() {
+    TestOptions test;
+    test.command = context_.command_line;
+    test.warm_up = options_.warm_up;
+    test.max_samples = options_.max_samples;
+    if (!options_.model_names.empty()) {
+      test.name = options_.model_names[0];
+    } else if (!options_.measurements.empty()) {
+      test.name = options_.measurements[0].stem().string();
+    } else {
+      test.name = "run";
+    }
+    KENNING_ASSIGN_OR_RETURN(RunRecord record, RunTest(*plan_, test, app_), "test");
+    if (!options_.measurements.empty()) {
+      KENNING_RETURN_IF_ERROR(SaveOrRescue(record, options_.measurements[0]),
+                              "saving the measurements");
+    }
+    if (!record.log.complete) {
+      LogError("interrupted; {}", options_.measurements.empty()
+                                      ? "nothing was saved, as --measurements is not given"
+                                      : "the partial measurements, marked as such, are in " +
+                                            options_.measurements[0].string());
+      return kCancelled;
+    }
+    fmt::print("{}", RunSummary(record));
+    if (!options_.measurements.empty()) {
+      fmt::print("measurements: {}\n", options_.measurements[0].string());
+    } else if (!Has("report")) {
+      fmt::print("Nothing was saved: give --measurements FILE to keep and compare this run.\n");
+    }
+    std::fflush(stdout);
+    records_.push_back(std::move(record));
+    return 0;
+  }
+
+  Result<> LoadRecords() {
+    for (std::size_t i = 0; i < options_.measurements.size(); ++i) {
+      KENNING_ASSIGN_OR_RETURN(RunRecord record, LoadRunRecord(options_.measurements[i]));
+      if (i < options_.model_names.size()) record.name = options_.model_names[i];
+      records_.push_back(std::move(record));
+    }
+    return {};
+  }
+
+  Result<> Report() {
+    if (records_.size() > 1) fmt::print("{}", ComparisonTable(records_));
+    if (options_.report_path.empty()) {
+      if (records_.size() == 1 && !Has("test")) fmt::print("{}", RunSummary(records_[0]));
+      return {};
+    }
+    ReportOptions report;
+    report.report_path = options_.report_path;
+    report.image_dir = options_.image_dir;
+    report.root_dir = options_.root_dir;
+    report.title = options_.report_title;
+    report.report_types = options_.report_types;
+    KENNING_RETURN_IF_ERROR(RenderMarkdownReport(records_, report), "report");
+    fmt::print("report: {}\n", options_.report_path.string());
+    return {};
+  }
+
+  const std::vector<std::string>& steps_;
+  const PipelineOptions& options_;
+  CommandContext& context_;
+  ConsoleProgress progress_;
+  AppContext app_;
+  std::optional<Plan> plan_;
+  std::vector<RunRecord> records_;
+};
+
+}  // namespace
+
+Result<int> PipelineCommand(const std::vector<std::string>& steps, const Words& words,
+                            CommandContext& context) {
+  KENNING_ASSIGN_OR_RETURN(const PipelineOptions options,
+                           ParsePipelineOptions(steps, words, context.registry));
+  if (!options.help.empty()) {
+    fmt::print("{}", options.help);
+    return 0;
+  }
+  SetLogLevel(options.verbosity);
+  return Pipeline(steps, options, context).Run();
+}
+
+}  // namespace kenning

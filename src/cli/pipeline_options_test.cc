@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/pipeline_options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace kenning {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+class PipelineOptionsTest : public testing::Test {
+ protected:
+  PipelineOptionsTest() {
+    BlockInfo runtime;
+    runtime.category = BlockCategory::kRuntime;
+    runtime.name = "SomeRuntime";
+    runtime.schema = {{
+        {.name = "num_threads", .type = ParamType::kInt, .description = "Threads of SomeRuntime."},
+        {.name = "profiling", .type = ParamType::kBool},
+        {.name = "providers", .type = ParamType::kStringList},
+    }};
+    EXPECT_TRUE(registry_.Add(std::move(runtime)));
+  }
+  Result<PipelineOptions> Parse(std::vector<std::string> steps, std::vector<std::string> words) {
+    return ParsePipelineOptions(steps, words, registry_);
+  }
+  static std::vector<std::string> Pairs(const PipelineOptions& options) {
+    std::vector<std::string> pairs;
+    for (const ScenarioOverride& one : options.overrides) {
+      pairs.push_back(one.target + "=" + one.value);
+    }
+    return pairs;
+  }
+  Registry registry_;
+};
+
+TEST_F(PipelineOptionsTest, ParametersOfChosenClassesAreOptions) {
+  const auto options = Parse({"test"}, {"--runtime-cls", "SomeRuntime", "--num-threads", "2",
+                                        "--profiling", "--providers", "a", "b", "--max-samples=7"});
+  ASSERT_TRUE(options) << options.error().ToString();
+  EXPECT_THAT(Pairs(*options), ElementsAre("runtime.type=SomeRuntime", "--num-threads=2",
+                                           "--profiling=", "--providers=a,b"));
+  EXPECT_EQ(options->max_samples, 7U);
+}
+
+TEST_F(PipelineOptionsTest, OptimizersAreAListOfClasses) {
+  const auto options = Parse({"optimize"}, {"--compiler-cls", "A", "B", "--set", "x.y=z=1"});
+  ASSERT_TRUE(options) << options.error().ToString();
+  EXPECT_THAT(Pairs(*options),
+              ElementsAre("optimizers[0].type=A", "optimizers[1].type=B", "x.y=z=1"));
+}
+
+TEST_F(PipelineOptionsTest, HelpShowsTheChosenClasses) {
+  const auto with = Parse({"test"}, {"--runtime-cls", "SomeRuntime", "-h"});
+  ASSERT_TRUE(with);
+  EXPECT_THAT(with->help, HasSubstr("Threads of SomeRuntime."));
+  EXPECT_THAT(with->help, HasSubstr("Examples:"));
+  const auto without = Parse({"report"}, {"--help"});
+  ASSERT_TRUE(without);
+  EXPECT_THAT(without->help, Not(HasSubstr("--cfg ")));
+  EXPECT_THAT(without->help, HasSubstr("--report-path"));
+}
+
+TEST_F(PipelineOptionsTest, UnknownOptionsNameTheNearest) {
+  const auto options = Parse({"test"}, {"--runtime-cls", "SomeRuntime", "--num-thread", "2"});
+  ASSERT_FALSE(options);
+  EXPECT_EQ(options.error().code(), ErrorCode::kInvalidScenario);
+  EXPECT_THAT(options.error().message(), HasSubstr("--num-threads"));
+}
+
+TEST_F(PipelineOptionsTest, WhatDoesNotGoTogetherIsRefused) {
+  EXPECT_FALSE(Parse({"report"}, {}));
+  EXPECT_FALSE(Parse({"test"}, {}));
+  EXPECT_FALSE(Parse({"optimize", "report"}, {"--cfg", "x.json"}));
+  EXPECT_FALSE(Parse({"test"}, {"--cfg", "x.json", "--measurements", "a", "b"}));
+  EXPECT_FALSE(Parse({"test"}, {"--cfg", "x.json", "--set", "nonsense"}));
+  EXPECT_FALSE(Parse({"test"}, {"--cfg", "x.json", "--warm-up", "-1"}));
+  EXPECT_FALSE(Parse({"report"}, {"--measurements", "a", "b", "c", "--model-names", "x", "y"}));
+}
+
+TEST_F(PipelineOptionsTest, FlagsForCompletion) {
+  const auto flags = PipelineFlags({"test"}, {"--runtime-cls", "SomeRuntime"}, registry_);
+  EXPECT_THAT(flags, Contains("--num-threads"));
+  EXPECT_THAT(flags, Contains("--cfg"));
+}
+
+}  // namespace
+}  // namespace kenning
