@@ -32,6 +32,10 @@ target_compile_options(kenning_flags INTERFACE
   -fstack-protector-strong)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(kenning_flags INTERFACE -Wsuggest-override -Wduplicated-cond -Wlogical-op)
+  if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
+    # Wrong reports about moved tl::expected and nlohmann::json objects once they are inlined.
+    target_compile_options(kenning_flags INTERFACE -Wno-maybe-uninitialized -Wno-array-bounds)
+  endif()
 endif()
 if(KENNING_WERROR)
   target_compile_options(kenning_flags INTERFACE -Werror)
@@ -110,8 +114,9 @@ extern \"C\" const kenning::EngineModule* kenning_engine_module() {
 }
 ")
   add_library(kenning_engine_${name} MODULE "${CMAKE_CURRENT_BINARY_DIR}/module_entry.cc")
+  # Installed, a module finds its SDK's libraries beside itself.
   set_target_properties(kenning_engine_${name} PROPERTIES PREFIX "" OUTPUT_NAME kenning_engine_${name}
-                        CXX_VISIBILITY_PRESET hidden)
+                        CXX_VISIBILITY_PRESET hidden INSTALL_RPATH "$ORIGIN")
   target_link_libraries(kenning_engine_${name} PRIVATE kenning_flags kenning_engine_${name}_impl)
   target_link_options(kenning_engine_${name} PRIVATE -Wl,--exclude-libs,ALL)
   install(TARGETS kenning_engine_${name} LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}/kenning")

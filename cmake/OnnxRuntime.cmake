@@ -8,6 +8,8 @@ find_package(onnxruntime CONFIG QUIET)
 if(TARGET onnxruntime::onnxruntime)
   add_library(kenning_onnxruntime_sdk INTERFACE)
   target_link_libraries(kenning_onnxruntime_sdk INTERFACE onnxruntime::onnxruntime)
+  # It is not installed with kenning: the installed module finds it where it is.
+  set(kenning_ort_stays_outside ON)
   message(STATUS "ONNX Runtime: found by CMake (${onnxruntime_DIR})")
   return()
 endif()

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "kenning/base/log.h"
+#include "kenning/base/uri.h"
 #include "kenning/registry/engine_module.h"
 #include "null_runtime.h"
 
@@ -13,8 +14,12 @@ Result<std::unique_ptr<Runtime>> MakeRuntime(std::string_view block, const Param
   if (block != "NullRuntime") {
     return Fail(ErrorCode::kInternal, fmt::format("the null engine has no runtime {}", block));
   }
-  return std::make_unique<NullRuntime>(
-      params.Has("save_model_path") ? params.String("save_model_path") : std::string());
+  std::filesystem::path model_path;
+  if (params.Has("save_model_path")) {
+    KENNING_ASSIGN_OR_RETURN(model_path, OutputPathFromUri(params.String("save_model_path")),
+                             "save_model_path");
+  }
+  return std::make_unique<NullRuntime>(std::move(model_path));
 }
 
 Result<ModelSpec> Inspect(const std::filesystem::path& path, std::string_view /*format*/) {

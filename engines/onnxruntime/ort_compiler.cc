@@ -5,6 +5,7 @@
 
 #include "kenning/base/clock.h"
 #include "kenning/base/file.h"
+#include "kenning/base/uri.h"
 #include "onnx_graph/onnx_reader.h"
 #include "ort_api.h"
 #include "ort_fp16.h"
@@ -40,7 +41,9 @@ Result<Float16Summary> RewriteAsFloat16(const std::filesystem::path& model) {
 
 Result<std::unique_ptr<Optimizer>> OnnxCompiler::Make(const Params& params) {
   Settings settings;
-  settings.output_path = params.String("compiled_model_path");
+  KENNING_ASSIGN_OR_RETURN(settings.output_path,
+                           OutputPathFromUri(params.String("compiled_model_path")),
+                           "compiled_model_path");
   settings.graph_level = params.String("graph_optimization_level");
   settings.float16 = params.String("precision") == "float16";
   if (settings.float16 && settings.graph_level != "basic" && settings.graph_level != "disabled") {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "kenning/base/uri.h"
 #include "ort_session.h"
 
 namespace kenning::ort {
@@ -15,9 +16,12 @@ Result<std::unique_ptr<Runtime>> OnnxRuntime::Make(const Params& params) {
   settings.graph_level = params.String("graph_optimization_level");
   settings.profiling = params.Bool("profiling");
   settings.allow_spinning = params.Bool("allow_spinning");
-  return std::make_unique<OnnxRuntime>(std::move(settings), params.Has("save_model_path")
-                                                                ? params.String("save_model_path")
-                                                                : std::string());
+  std::filesystem::path model_path;
+  if (params.Has("save_model_path")) {
+    KENNING_ASSIGN_OR_RETURN(model_path, OutputPathFromUri(params.String("save_model_path")),
+                             "save_model_path");
+  }
+  return std::make_unique<OnnxRuntime>(std::move(settings), std::move(model_path));
 }
 
 EngineVersion OnnxRuntime::engine() const { return {"onnxruntime", Version()}; }

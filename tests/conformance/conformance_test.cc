@@ -86,7 +86,8 @@ class ConformanceTest : public testing::TestWithParam<EngineCase> {
       shapes.push_back(spec.shape);
       io.inputs.push_back(std::move(tensor));
     }
-    for (const TensorSpec& spec : session.ResolveOutputs(shapes).value()) {
+    const std::vector<TensorSpec> resolved = session.ResolveOutputs(shapes).value();
+    for (const TensorSpec& spec : resolved) {
       io.outputs.push_back(Tensor::Create(spec.dtype, spec.shape).value());
     }
     for (const Tensor& tensor : io.inputs) io.in.push_back(tensor.view());

@@ -84,7 +84,8 @@ WeightLayout MatrixLayout(bool transposed, std::span<const std::int64_t> dims) {
 
 /// The largest sum of two weights of one sign that a kernel may add up in 16 bits: neighbours, both
 /// in the order of ONNX and with the input channel innermost, as kernels for NHWC have them.
-double LargestPair(std::span<const float> weights, const WeightLayout& layout, std::size_t channel) {
+double LargestPair(std::span<const float> weights, const WeightLayout& layout,
+                   std::size_t channel) {
   const std::size_t kernel = layout.terms / std::max<std::size_t>(layout.input_channels, 1);
   double largest = 0;
   const auto value = [&](std::size_t term) {
@@ -93,8 +94,8 @@ double LargestPair(std::span<const float> weights, const WeightLayout& layout, s
   const auto consider = [&](std::size_t a, std::size_t b) {
     const double x = value(a);
     const double y = value(b);
-    largest = std::max({largest, std::max(x, 0.0) + std::max(y, 0.0),
-                        std::max(-x, 0.0) + std::max(-y, 0.0)});
+    largest = std::max(
+        {largest, std::max(x, 0.0) + std::max(y, 0.0), std::max(-x, 0.0) + std::max(-y, 0.0)});
   };
   const auto innermost = [&](std::size_t position) {  // Term at a position of the NHWC order.
     return position % layout.input_channels * kernel + position / layout.input_channels;
@@ -133,8 +134,8 @@ Result<WeightLayout> LayoutOf(const onnx::NodeProto& node, std::span<const std::
     return MatrixLayout(IntAttribute(node, "transB", 0) != 0, dims);
   }
   if (IsOp(node, "MatMul") && dims.size() == 2) return MatrixLayout(false, dims);
-  return Fail(ErrorCode::kUnsupported, fmt::format("{}: weights of {} dimensions",
-                                                   onnx_graph::Describe(node), dims.size()));
+  return Fail(ErrorCode::kUnsupported,
+              fmt::format("{}: weights of {} dimensions", onnx_graph::Describe(node), dims.size()));
 }
 
 QuantizedWeights QuantizeWeights(std::span<const float> weights, const WeightLayout& layout,
@@ -148,8 +149,8 @@ QuantizedWeights QuantizeWeights(std::span<const float> weights, const WeightLay
     scales[c] = ScaleOf(weights, layout, settings, c, limited);
     result.limited = result.limited || limited;
     if (c < bias.size()) {
-      const double for_bias = std::abs(static_cast<double>(bias[c])) /
-                              (static_cast<double>(input_scale) * kMostBias);
+      const double for_bias =
+          std::abs(static_cast<double>(bias[c])) / (static_cast<double>(input_scale) * kMostBias);
       scales[c] = std::max(scales[c], for_bias);
     }
     if (!(scales[c] >= static_cast<double>(std::numeric_limits<float>::min()))) scales[c] = 1;
@@ -178,8 +179,7 @@ std::vector<float> MeanError(std::span<const float> weights, const QuantizedWeig
   std::vector<float> errors(layout.channels, 0.0F);
   const std::size_t kernel = layout.terms / std::max<std::size_t>(layout.input_channels, 1);
   for (std::size_t c = 0; c < layout.channels; ++c) {
-    const auto scale =
-        static_cast<double>(quantized.scale[quantized.scale.size() == 1 ? 0 : c]);
+    const auto scale = static_cast<double>(quantized.scale[quantized.scale.size() == 1 ? 0 : c]);
     const std::size_t first_input = c / layout.group_channels * layout.input_channels;
     double error = 0;
     for (std::size_t t = 0; t < layout.terms; ++t) {

@@ -18,10 +18,10 @@ namespace kenning::quantizer {
 struct WeightLayout {
   int axis = 0;  ///< Of the output channels.
   std::size_t channels = 0;
-  std::size_t terms = 0;                ///< Products summed for one output.
-  std::size_t input_channels = 0;       ///< Of one group.
-  std::size_t group_channels = 0;       ///< Output channels of one group.
-  bool depthwise = false;               ///< One input channel a group.
+  std::size_t terms = 0;           ///< Products summed for one output.
+  std::size_t input_channels = 0;  ///< Of one group.
+  std::size_t group_channels = 0;  ///< Output channels of one group.
+  bool depthwise = false;          ///< One input channel a group.
   /// Element of term t of channel c. Terms are ordered input channel first, then kernel position,
   /// as ONNX stores them.
   std::vector<std::size_t> index;

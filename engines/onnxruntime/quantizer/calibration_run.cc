@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantizer/calibration_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "ort_api.h"
+
+namespace kenning::quantizer {
+namespace {
+
+/// A loaded model that takes calibration samples.
+class FloatSession {
+ public:
+  FloatSession(const std::string& bytes, const std::string& name) : name_(name) {
+    Ort::SessionOptions options;
+    options.SetLogSeverityLevel(ORT_LOGGING_LEVEL_FATAL);
+    options.AddConfigEntry("session.intra_op.allow_spinning", "0");
+    // An arena would keep twice what the activations need.
+    options.DisableCpuMemArena();
+    session_ = Ort::Session(ort::Environment(), bytes.data(), bytes.size(), options);
+    Ort::AllocatorWithDefaultOptions allocator;
+    for (std::size_t i = 0; i < session_.GetInputCount(); ++i) {
+      input_names_.emplace_back(session_.GetInputNameAllocated(i, allocator).get());
+      const auto shape = session_.GetInputTypeInfo(i).GetTensorTypeAndShapeInfo().GetShape();
+      if (!shape.empty() && shape[0] > 1) batch_ = static_cast<std::size_t>(shape[0]);
+    }
+    for (std::size_t i = 0; i < session_.GetOutputCount(); ++i) {
+      output_names_.emplace_back(session_.GetOutputNameAllocated(i, allocator).get());
+    }
+  }
+
+  const std::vector<std::string>& input_names() const { return input_names_; }
+  const std::vector<std::string>& output_names() const { return output_names_; }
+  /// What the last Run took.
+  const std::vector<Tensor>& inputs() const { return inputs_; }
+  /// Samples of one run: a model with a fixed batch takes as many.
+  std::size_t batch() const { return batch_; }
+
+  /// Runs samples `indices` (repeating the last one to fill a fixed batch).
+  Result<std::vector<Ort::Value>> Run(CalibrationView& view, std::span<const std::size_t> indices) {
+    KENNING_RETURN_IF_ERROR(FillInputs(view, indices));
+    const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+    std::vector<Ort::Value> values;
+    std::vector<const char*> inputs;
+    std::vector<const char*> outputs;
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      values.push_back(Ort::Value::CreateTensor(
+          memory, inputs_[i].data(), inputs_[i].size_bytes(), inputs_[i].shape().data(),
+          inputs_[i].shape().size(), ort::ToOnnxType(inputs_[i].dtype())));
+      inputs.push_back(input_names_[i].c_str());
+    }
+    for (const std::string& output : output_names_) outputs.push_back(output.c_str());
+    return session_.Run(Ort::RunOptions{nullptr}, inputs.data(), values.data(), values.size(),
+                        outputs.data(), outputs.size());
+  }
+
+ private:
+  Result<> FillInputs(CalibrationView& view, std::span<const std::size_t> indices) {
+    for (std::size_t k = 0; k < batch_; ++k) {
+      KENNING_RETURN_IF_ERROR(view.Get(indices[std::min(k, indices.size() - 1)], sample_),
+                              fmt::format("calibration sample {}", indices[0]));
+      if (sample_.size() != input_names_.size()) {
+        return Fail(ErrorCode::kInvalidScenario,
+                    fmt::format("{} has {} inputs, the calibration samples {}", name_,
+                                input_names_.size(), sample_.size()));
+      }
+      if (batch_ == 1) {
+        inputs_.swap(sample_);
+        return {};
+      }
+      if (inputs_.size() != sample_.size()) KENNING_RETURN_IF_ERROR(MakeInputs());
+      for (std::size_t i = 0; i < sample_.size(); ++i) {
+        std::memcpy(inputs_[i].data() + k * sample_[i].size_bytes(), sample_[i].data(),
+                    sample_[i].size_bytes());
+      }
+    }
+    return {};
+  }
+
+  Result<> MakeInputs() {
+    inputs_.clear();
+    for (const Tensor& one : sample_) {
+      Shape shape = one.shape();
+      shape[0] = static_cast<std::int64_t>(batch_);
+      KENNING_ASSIGN_OR_RETURN(Tensor input, Tensor::Create(one.dtype(), std::move(shape)));
+      inputs_.push_back(std::move(input));
+    }
+    return {};
+  }
+
+  std::string name_;
+  Ort::Session session_{nullptr};
+  std::vector<std::string> input_names_;
+  std::vector<std::string> output_names_;
+  std::size_t batch_ = 1;
+  std::vector<Tensor> sample_;
+  std::vector<Tensor> inputs_;
+};
+
+/// Indices spread evenly over all samples.
+std::vector<std::size_t> Spread(std::size_t size, std::size_t most) {
+  const std::size_t count = std::min(size, most);
+  std::vector<std::size_t> indices;
+  for (std::size_t i = 0; i < count; ++i) indices.push_back(i * size / count);
+  return indices;
+}
+
+bool IsFloat(const Ort::Value& value) {
+  return value.IsTensor() &&
+         value.GetTensorTypeAndShapeInfo().GetElementType() == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
+}
+
+std::span<const float> ValuesOf(const Ort::Value& value) {
+  return {value.GetTensorData<float>(), value.GetTensorTypeAndShapeInfo().GetElementCount()};
+}
+
+void AddChannelMeans(std::span<const float> values, const std::vector<std::int64_t>& shape,
+                     TensorStatistics& statistics) {
+  if (shape.size() < 2 || shape[1] <= 0) return;
+  // Convolutions have channels at axis 1; a product of more than two dimensions at the last one,
+  // but then bias correction is not done, as the axes cannot be told apart here.
+  const auto channels = static_cast<std::size_t>(shape[1]);
+  std::size_t inner = 1;
+  for (std::size_t d = 2; d < shape.size(); ++d) inner *= static_cast<std::size_t>(shape[d]);
+  const std::size_t outer = static_cast<std::size_t>(shape[0]);
+  if (outer * channels * inner == 0) return;
+  if (statistics.channel_means.empty()) statistics.channel_means.resize(channels, 0.0);
+  if (statistics.channel_means.size() != channels) return;
+  ++statistics.samples;
+  const float* at = values.data();
+  for (std::size_t o = 0; o < outer; ++o) {
+    for (std::size_t c = 0; c < channels; ++c) {
+      double sum = 0;
+      for (std::size_t i = 0; i < inner; ++i) sum += static_cast<double>(*at++);
+      statistics.channel_means[c] += sum / static_cast<double>(outer * inner);
+    }
+  }
+}
+
+/// The model with the wanted tensors as further outputs. Protobuf messages merge by concatenation:
+/// no second copy of the weights is made.
+std::string WithOutputs(const onnx::ModelProto& model, const std::set<std::string>& tensors) {
+  std::set<std::string> known;
+  for (const auto& output : model.graph().output()) known.insert(output.name());
+  for (const auto& input : model.graph().input()) known.insert(input.name());
+  onnx::ModelProto further;
+  for (const std::string& tensor : tensors) {
+    if (known.insert(tensor).second) further.mutable_graph()->add_output()->set_name(tensor);
+  }
+  std::string bytes;
+  model.AppendToString(&bytes);
+  further.AppendToString(&bytes);
+  return bytes;
+}
+
+Result<> CheckView(CalibrationView* view) {
+  if (view != nullptr && view->size() > 0) return {};
+  return Fail(ErrorCode::kFailedPrecondition,
+              view == nullptr
+                  ? "quantising needs calibration samples: add a dataset to the scenario"
+                  : "quantising needs calibration samples, and the dataset has none: lower "
+                    "split_fraction_test, raise calibration_fraction, or name an "
+                    "external_calibration_dataset");
+}
+
+void Look(std::span<const float> values, const std::vector<std::int64_t>& shape,
+          TensorStatistics& statistics) {
+  statistics.histogram.Add(values);
+  AddChannelMeans(values, shape, statistics);
+}
+
+using StatisticsMap = std::map<std::string, TensorStatistics>;
+
+Result<> Collect(FloatSession& session, const CalibrationRequest& request, OptimizeContext& context,
+                 StatisticsMap& statistics) {
+  const std::vector<std::size_t> indices = Spread(context.calibration->size(), request.max_samples);
+  for (std::size_t done = 0; done < indices.size();) {
+    if (context.cancel.cancelled()) return Fail(ErrorCode::kCancelled, "calibration was cancelled");
+    const std::size_t count = std::min(session.batch(), indices.size() - done);
+    KENNING_ASSIGN_OR_RETURN(
+        const std::vector<Ort::Value> values,
+        session.Run(*context.calibration, std::span(indices).subspan(done, count)));
+    for (std::size_t o = 0; o < values.size(); ++o) {
+      const std::string& name = session.output_names()[o];
+      if (!request.tensors.contains(name) || !IsFloat(values[o])) continue;
+      Look(ValuesOf(values[o]), values[o].GetTensorTypeAndShapeInfo().GetShape(), statistics[name]);
+    }
+    // Inputs of the graph cannot be outputs as well.
+    for (std::size_t i = 0; i < session.inputs().size(); ++i) {
+      const std::string& name = session.input_names()[i];
+      const Tensor& input = session.inputs()[i];
+      if (!request.tensors.contains(name) || input.dtype() != DType::kFloat32) continue;
+      Look(input.as<float>(), input.shape(), statistics[name]);
+    }
+    done += count;
+    context.progress.Update(done);
+  }
+  return {};
+}
+
+Result<> FinishStatistics(const std::string& name, StatisticsMap& statistics) {
+  for (auto& [tensor, one] : statistics) {
+    if (one.histogram.non_finite() > 0) {
+      return Fail(ErrorCode::kInvalidData,
+                  fmt::format("{}: the tensor \"{}\" has {} values that are NaN or infinite in "
+                              "calibration; correct the model or its normalization, or leave the "
+                              "node out with nodes_to_exclude",
+                              name, tensor, one.histogram.non_finite()));
+    }
+    for (double& mean : one.channel_means) mean /= static_cast<double>(one.samples);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<StatisticsMap> RunCalibration(const onnx::ModelProto& model, const std::string& name,
+                                     const CalibrationRequest& request, OptimizeContext& context) {
+  KENNING_RETURN_IF_ERROR(CheckView(context.calibration));
+  return ort::Guard(name, [&]() -> Result<StatisticsMap> {
+    StatisticsMap statistics;
+    FloatSession session(WithOutputs(model, request.tensors), name);
+    context.progress.Begin("calibrate", std::min(context.calibration->size(), request.max_samples),
+                           "samples");
+    const Result<> collected = Collect(session, request, context, statistics);
+    context.progress.End();
+    KENNING_RETURN_IF_ERROR(collected);
+    KENNING_RETURN_IF_ERROR(FinishStatistics(name, statistics));
+    return statistics;
+  });
+}
+
+Result<double> CompareOutputs(const onnx::ModelProto& reference, const std::string& candidate_bytes,
+                              const std::string& name, std::size_t samples,
+                              OptimizeContext& context) {
+  KENNING_RETURN_IF_ERROR(CheckView(context.calibration));
+  return ort::Guard(name, [&]() -> Result<double> {
+    FloatSession original(reference.SerializeAsString(), name);
+    FloatSession candidate(candidate_bytes, name);
+    double signal = 0;
+    double noise = 0;
+    for (const std::size_t index : Spread(context.calibration->size(), samples)) {
+      const std::size_t one[] = {index};
+      KENNING_ASSIGN_OR_RETURN(const auto want, original.Run(*context.calibration, one));
+      KENNING_ASSIGN_OR_RETURN(const auto got, candidate.Run(*context.calibration, one));
+      if (!IsFloat(want[0]) || !IsFloat(got[0])) break;
+      const std::span<const float> a = ValuesOf(want[0]);
+      const std::span<const float> b = ValuesOf(got[0]);
+      for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+        const double difference = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+        signal += static_cast<double>(a[i]) * static_cast<double>(a[i]);
+        noise += difference * difference;
+      }
+    }
+    return 10 * std::log10(signal / std::max(noise, 1e-30));
+  });
+}
+
+}  // namespace kenning::quantizer
