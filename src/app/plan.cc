@@ -6,8 +6,8 @@
 
 #include "app/app.h"
 #include "app/make_blocks.h"
-#include "kenning/base/file.h"
 #include "kenning/base/strings.h"
+#include "kenning/base/uri.h"
 
 namespace kenning {
 namespace {
@@ -102,10 +102,20 @@ void ChainFormats(const Scenario& scenario, Plan& plan, Problems& problems) {
   }
 }
 
+/// A path, or a file:// URI; empty where the parameter is not given or is a mistake.
+std::filesystem::path OutputPath(const ScenarioBlock& block, const char* parameter,
+                                 Problems& problems) {
+  if (!block.params.Has(parameter)) return {};
+  auto path = OutputPathFromUri(block.params.String(parameter));
+  if (path) return *std::move(path);
+  problems.Add(block, fmt::format("{} {}", parameter, path.error().message()));
+  return {};
+}
+
 /// The nearest existing folder above must be writable; found out before hours of work, not after.
 void CheckWritable(const ScenarioBlock& block, Problems& problems) {
-  if (!block.params.Has("compiled_model_path")) return;
-  const std::filesystem::path path = block.params.String("compiled_model_path");
+  const std::filesystem::path path = OutputPath(block, "compiled_model_path", problems);
+  if (path.empty()) return;
   std::error_code ignored;
   std::filesystem::path folder = std::filesystem::absolute(path, ignored).parent_path();
   while (!folder.empty() && !std::filesystem::exists(folder, ignored) &&
@@ -178,6 +188,9 @@ Result<Plan> MakePlan(Scenario scenario, StepSet steps, AppContext& context) {
   ChainFormats(plan.scenario, plan, problems);
   if (steps.optimize) {
     for (const ScenarioBlock& block : plan.scenario.optimizers) CheckWritable(block, problems);
+  }
+  if (steps.test && plan.scenario.runtime) {
+    OutputPath(*plan.scenario.runtime, "save_model_path", problems);
   }
   KENNING_RETURN_IF_ERROR(problems.Finish());
   KENNING_ASSIGN_OR_RETURN(const auto platform, MakePlatform(plan.scenario, context));

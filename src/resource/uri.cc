@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kenning/base/uri.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstdlib>
 
 #include "kenning/base/file.h"
@@ -15,40 +16,6 @@ namespace {
 constexpr std::string_view kAllowed =
     "allowed are a path, file:///path, http://…, https://… and kenning:///… (a resource that comes "
     "with kenning)";
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-std::string PercentDecoded(std::string_view text) {
-  std::string decoded;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 &&
-        HexDigit(text[i + 2]) >= 0) {
-      decoded += static_cast<char>(HexDigit(text[i + 1]) * 16 + HexDigit(text[i + 2]));
-      i += 2;
-    } else {
-      decoded += text[i];
-    }
-  }
-  return decoded;
-}
-
-/// The scheme in lower case; empty for a plain path.
-std::string SchemeOf(std::string_view uri) {
-  const std::size_t colon = uri.find("://");
-  if (colon == std::string_view::npos || colon == 0) return "";
-  std::string scheme;
-  for (const char c : uri.substr(0, colon)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) == 0 && c != '+' && c != '-' && c != '.') return "";
-    scheme += static_cast<char>(std::tolower(byte));
-  }
-  return scheme;
-}
 
 std::vector<std::filesystem::path> ResourceFolders() {
   std::vector<std::filesystem::path> folders;
@@ -106,19 +73,12 @@ Result<std::filesystem::path> ResolveUri(const std::string& uri, ProgressSink& p
   if (uri.empty()) {
     return Fail(ErrorCode::kInvalidArgument, fmt::format("an empty URI; {}", kAllowed));
   }
-  const std::string scheme = SchemeOf(uri);
+  const std::string scheme = UriScheme(uri);
   if (scheme.empty()) return std::filesystem::path(uri);
   const std::string_view rest = std::string_view(uri).substr(scheme.size() + 3);
   if (scheme == "http" || scheme == "https") return ResolveDownload(uri, progress, cancel);
   if (scheme == "kenning") return ResolveOwnResource(uri, rest);
-  if (scheme == "file") {
-    const std::string_view path = rest.starts_with("localhost/") ? rest.substr(9) : rest;
-    if (path.starts_with('/')) return std::filesystem::path(PercentDecoded(path));
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{}: file:// URIs need an absolute path (file:///path), and no other "
-                            "machine",
-                            uri));
-  }
+  if (scheme == "file") return PathOfFileUri(uri);
   return Fail(ErrorCode::kUnsupported,
               fmt::format("{}: the scheme \"{}://\" is not supported; {}", uri, scheme, kAllowed));
 }
