@@ -65,7 +65,7 @@ ParamSchema MagicWandSchema() {
        .required = true},
       {.name = "model_name",
        .type = ParamType::kString,
-       .description = "Name shown in reports.",
+       .description = "Name of the run in reports, where the command line gives none.",
        .default_value = ParamValue{},
        .nullable = true},
       {.name = "window_size",

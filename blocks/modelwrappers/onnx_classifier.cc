@@ -147,7 +147,7 @@ ParamSchema OnnxClassifierSchema() {
        .required = true},
       {.name = "model_name",
        .type = ParamType::kString,
-       .description = "Name shown in reports.",
+       .description = "Name of the run in reports, where the command line gives none.",
        .default_value = ParamValue{},
        .nullable = true},
       {.name = "input_layout",

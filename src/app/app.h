@@ -52,9 +52,10 @@ std::string DescribePlan(const Plan& plan);
 Result<ModelArtifact> RunOptimize(const Plan& plan, AppContext& context);
 
 struct TestOptions {
-  std::string name;                  ///< Shown in comparisons; empty: the measurements' file stem.
-  std::vector<std::string> command;  ///< argv, kept in the record.
-  int warm_up = 3;                   ///< Invokes before the measured ones, kept apart.
+  /// Shown in comparisons; empty: the wrapper's model_name, else the measurements' file stem.
+  std::string name;
+  std::vector<std::string> command;        ///< argv, kept in the record.
+  int warm_up = 3;                         ///< Invokes before the measured ones, kept apart.
   std::optional<std::size_t> max_samples;  ///< Only the first so many test samples.
   double sample_interval_s = 0.1;          ///< Of the system sampler.
 };

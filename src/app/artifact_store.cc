@@ -75,8 +75,18 @@ std::filesystem::path ProvenancePath(const std::filesystem::path& model) {
 }
 
 Result<> SaveArtifactFacts(const ModelArtifact& artifact) {
-  KENNING_RETURN_IF_ERROR(
-      WriteFileAtomically(IoSpecPath(artifact.path), ModelSpecToJson(artifact.spec)));
+  if (artifact.spec == ModelSpec{}) {
+    std::error_code error;
+    std::filesystem::remove(IoSpecPath(artifact.path), error);
+    if (error) {
+      return Fail(ErrorCode::kIo,
+                  fmt::format("{}: it describes another model and cannot be removed: {}",
+                              IoSpecPath(artifact.path).string(), error.message()));
+    }
+  } else {
+    KENNING_RETURN_IF_ERROR(
+        WriteFileAtomically(IoSpecPath(artifact.path), ModelSpecToJson(artifact.spec)));
+  }
   nlohmann::json json = {{"format_version", kFormatVersion}, {"sha256", artifact.sha256}};
   json["steps"] = nlohmann::json::array();
   for (const ProvenanceStep& step : artifact.provenance) json["steps"].push_back(StepToJson(step));

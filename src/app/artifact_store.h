@@ -12,7 +12,8 @@
 
 namespace kenning {
 
-/// Writes both files beside `artifact.path`, which must exist.
+/// Writes both files beside `artifact.path`, which must exist. An empty spec says nothing and is
+/// not written: an IO specification of an earlier model at that place is removed.
 Result<> SaveArtifactFacts(const ModelArtifact& artifact);
 
 /// Describes the model at `path`: hash, size, and what the files beside it say. A history whose

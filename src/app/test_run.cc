@@ -5,12 +5,13 @@
 
 #include "app/app.h"
 #include "app/artifact_store.h"
+#include "app/deploy.h"
 #include "app/inference_loop.h"
 #include "app/make_blocks.h"
 #include "evaluate/classification.h"
 #include "kenning/base/clock.h"
-#include "kenning/base/file.h"
 #include "kenning/base/log.h"
+#include "kenning/base/uri.h"
 #include "measure/environment.h"
 #include "measure/sampler.h"
 
@@ -39,17 +40,19 @@ Result<std::unique_ptr<Runtime>> MakeRuntime(const Plan& plan, BlockContext& blo
 }
 
 /// Where the last optimizer put its model, or the wrapper's own.
-std::filesystem::path FinalModelPath(const Scenario& scenario, const ModelWrapper& wrapper) {
+Result<std::filesystem::path> FinalModelPath(const Scenario& scenario,
+                                             const ModelWrapper& wrapper) {
   if (scenario.optimizers.empty()) return wrapper.model().path;
-  return scenario.optimizers.back().params.String("compiled_model_path");
+  return OutputPathFromUri(scenario.optimizers.back().params.String("compiled_model_path"));
 }
 
 /// The model to load. A runtime that names its own place gets the model copied there, as on a
 /// device.
 Result<ModelArtifact> DeployModel(const Plan& plan, const ModelWrapper& wrapper,
-                                  const Runtime& runtime) {
+                                  const Runtime& runtime, const BlockContext& blocks) {
   const std::string& format = plan.formats.back();
-  const std::filesystem::path made = FinalModelPath(plan.scenario, wrapper);
+  KENNING_ASSIGN_OR_RETURN(const std::filesystem::path made, FinalModelPath(plan.scenario, wrapper),
+                           "compiled_model_path");
   const std::filesystem::path wanted = runtime.model_path();
   std::error_code ignored;
   if (!std::filesystem::exists(made, ignored)) {
@@ -63,13 +66,8 @@ Result<ModelArtifact> DeployModel(const Plan& plan, const ModelWrapper& wrapper,
                     made.string()));
   }
   KENNING_ASSIGN_OR_RETURN(ModelArtifact artifact, LoadArtifact(made, format));
-  if (!wanted.empty() && !std::filesystem::equivalent(made, wanted, ignored)) {
-    KENNING_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(made));
-    KENNING_RETURN_IF_ERROR(WriteFileAtomically(wanted, bytes), "deploying the model");
-    artifact.path = wanted;
-    KENNING_RETURN_IF_ERROR(SaveArtifactFacts(artifact));
-  }
-  return artifact;
+  if (wanted.empty()) return artifact;
+  return DeployArtifact(std::move(artifact), wanted, blocks);
 }
 
 /// The ids to evaluate: the test split, or everything where a dataset has no labels to split by.
@@ -95,6 +93,10 @@ bool SamplesSystem(const Scenario& scenario) {
 void FillRecord(const Plan& plan, const Blocks& made, const TestOptions& options,
                 RunRecord& record) {
   record.name = options.name;
+  const ScenarioBlock& wrapper = *plan.scenario.model_wrapper;
+  if (record.name.empty() && wrapper.params.Has("model_name")) {
+    record.name = wrapper.params.String("model_name");
+  }
   record.command = options.command;
   record.scenario_json = plan.scenario.canonical_json;
   record.scenario_path = plan.scenario.path;
@@ -141,7 +143,7 @@ Result<RunRecord> RunTest(const Plan& plan, const TestOptions& options, AppConte
   BlockContext blocks = MakeBlockContext(context, made.platform.get());
   KENNING_ASSIGN_OR_RETURN(const auto runtime, MakeRuntime(plan, blocks, context));
   record.engine = runtime->engine();
-  KENNING_ASSIGN_OR_RETURN(record.artifact, DeployModel(plan, *made.wrapper, *runtime));
+  KENNING_ASSIGN_OR_RETURN(record.artifact, DeployModel(plan, *made.wrapper, *runtime, blocks));
   KENNING_ASSIGN_OR_RETURN(const auto session,
                            runtime->Load(record.artifact.path, record.artifact.format));
   if (record.artifact.spec == ModelSpec{}) record.artifact.spec = session->spec();
