@@ -62,16 +62,21 @@ Result<> LoadBatch(const Dataset& dataset, std::span<const SampleId> ids, std::s
 Result<DatasetCalibration> DatasetCalibration::Make(const Dataset& dataset,
                                                     const ModelWrapper& wrapper) {
   KENNING_ASSIGN_OR_RETURN(std::vector<SampleId> ids, dataset.Calibration(), "calibration samples");
-  if (ids.empty()) {
-    return Fail(ErrorCode::kFailedPrecondition,
-                fmt::format("dataset {} has no calibration samples: its training part is empty; "
-                            "lower split_fraction_test or name an external_calibration_dataset",
-                            dataset.info().name));
-  }
   return DatasetCalibration(dataset, wrapper, std::move(ids));
 }
 
 Result<> DatasetCalibration::Get(std::size_t index, std::vector<Tensor>& out) {
+  if (ids_.empty()) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                fmt::format("dataset {} has no calibration samples: raise calibration_fraction or "
+                            "reduce_dataset, lower split_fraction_test, or name an "
+                            "external_calibration_dataset",
+                            dataset_->info().name));
+  }
+  if (index >= ids_.size()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("calibration sample {} of {}", index, ids_.size()));
+  }
   KENNING_RETURN_IF_ERROR(LoadBatch(*dataset_, std::span(ids_).subspan(index, 1), 1, batch_));
   return wrapper_->Preprocess(batch_, out);
 }

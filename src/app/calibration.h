@@ -14,10 +14,11 @@ namespace kenning {
 /// Borrows dataset and wrapper.
 class DatasetCalibration final : public CalibrationView {
  public:
-  /// \return kFailedPrecondition where the dataset has no calibration samples.
+  /// A dataset without calibration samples gives an empty view: not every optimizer needs them.
   static Result<DatasetCalibration> Make(const Dataset& dataset, const ModelWrapper& wrapper);
 
   std::size_t size() const override { return ids_.size(); }
+  /// \return kFailedPrecondition with the remedy where there are no samples at all.
   Result<> Get(std::size_t index, std::vector<Tensor>& out) override;
 
  private:

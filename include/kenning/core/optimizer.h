@@ -17,8 +17,10 @@ namespace kenning {
 class CalibrationView {
  public:
   virtual ~CalibrationView() = default;
+  /// May be 0: an optimizer that needs samples then returns the error of Get(0).
   virtual std::size_t size() const = 0;
   /// Sample `index` as engine inputs with a leading dimension of 1. Tensors in `out` are reused.
+  /// \return kFailedPrecondition with the remedy where size() is 0, or an error of the sample.
   virtual Result<> Get(std::size_t index, std::vector<Tensor>& out) = 0;
 };
 
