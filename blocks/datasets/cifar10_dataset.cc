@@ -24,9 +24,10 @@ constexpr std::uint64_t kArchiveBytes = 170'052'171;
 constexpr const char* kDefaultUrl = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
 constexpr const char* kArchiveSha256 =
     "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd";
-constexpr std::array<const char*, 6> kFiles = {"data_batch_1.bin", "data_batch_2.bin",
-                                               "data_batch_3.bin", "data_batch_4.bin",
-                                               "data_batch_5.bin", "test_batch.bin"};
+constexpr const char* kTestFile = "test_batch.bin";
+constexpr std::array<const char*, 5> kTrainFiles = {"data_batch_1.bin", "data_batch_2.bin",
+                                                    "data_batch_3.bin", "data_batch_4.bin",
+                                                    "data_batch_5.bin"};
 
 DatasetInfo Describe() {
   DatasetInfo info;
@@ -44,7 +45,7 @@ DatasetInfo Describe() {
 std::filesystem::path BinaryFolder(const std::filesystem::path& root) {
   std::error_code ignored;
   for (const auto& folder : {root, root / "cifar-10-batches-bin"}) {
-    if (std::filesystem::is_regular_file(folder / kFiles.back(), ignored)) return folder;
+    if (std::filesystem::is_regular_file(folder / kTestFile, ignored)) return folder;
   }
   return {};
 }
@@ -65,7 +66,7 @@ Result<std::filesystem::path> Cifar10Binary::FindFiles(ProgressSink& progress,
     return Fail(ErrorCode::kNotFound,
                 fmt::format("CIFAR-10 is not in {}: neither {} nor folders train/ and test/ of "
                             "images; correct dataset_root, or allow download_dataset",
-                            root.string(), kFiles.back()));
+                            root.string(), kTestFile));
   }
   DownloadRequest request;
   request.url = url_;
@@ -80,7 +81,7 @@ Result<std::filesystem::path> Cifar10Binary::FindFiles(ProgressSink& progress,
   std::filesystem::remove(request.destination, ignored);
   if (auto found = BinaryFolder(root); !found.empty()) return found;
   return Fail(ErrorCode::kInvalidData,
-              fmt::format("{}: the archive does not hold {}", url_, kFiles.back()));
+              fmt::format("{}: the archive does not hold {}", url_, kTestFile));
 }
 
 Result<> Cifar10Binary::ReadLabels(const std::filesystem::path& path, std::vector<SampleId>& ids) {
@@ -111,12 +112,25 @@ Result<> Cifar10Binary::Prepare(ProgressSink& progress, const CancelToken& cance
     KENNING_RETURN_IF_ERROR(VerifyChecksums(options_.checksum_file, folder, progress, cancel));
   }
   official_ = DatasetSplit{};
-  for (const char* name : kFiles) {
-    const bool test = name == kFiles.back();
+  labels_.clear();
+  places_.clear();
+  files_.clear();
+  KENNING_RETURN_IF_ERROR(ReadLabels(folder / kTestFile, official_->test));
+  // A test file alone is enough to test; only calibration and validation need the others.
+  const char* missing = nullptr;
+  for (const char* name : kTrainFiles) {
     std::error_code ignored;
-    // A test file alone is enough to test; only calibration and validation need the others.
-    if (!test && !std::filesystem::exists(folder / name, ignored)) continue;
-    KENNING_RETURN_IF_ERROR(ReadLabels(folder / name, test ? official_->test : official_->train));
+    if (!std::filesystem::exists(folder / name, ignored)) {
+      if (missing == nullptr) missing = name;
+      continue;
+    }
+    if (missing != nullptr) {
+      return Fail(ErrorCode::kInvalidData,
+                  fmt::format("{}: {} is missing, but {} is there; fetch the data set again, or "
+                              "remove the files after the missing one",
+                              folder.string(), missing, name));
+    }
+    KENNING_RETURN_IF_ERROR(ReadLabels(folder / name, official_->train));
   }
   if (!options_.external_calibration.empty()) {
     KENNING_ASSIGN_OR_RETURN(external_, FindImages(options_.external_calibration));

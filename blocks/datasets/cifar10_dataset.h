@@ -8,8 +8,10 @@
 
 namespace kenning {
 
-/// The binary layout (data_batch_1.bin … data_batch_5.bin, test_batch.bin). Ids count the training
-/// files first, then the test file. Samples are float32 [32, 32, 3] of 0..1, read one by one.
+/// The binary layout (test_batch.bin, data_batch_1.bin … data_batch_5.bin). Ids count the test file
+/// first, then the training files in their order: a test sample has the same id whether the
+/// training files are there or not. The last training files may be missing, one in between may not:
+/// the ids after it would shift. Samples are float32 [32, 32, 3] of 0..1, read one by one.
 class Cifar10Binary final : public LabelledDataset {
  public:
   Cifar10Binary(DatasetOptions options, std::string url);

@@ -31,14 +31,34 @@ TEST_F(Cifar10Test, BinaryLayout) {
   const Result<> prepared = dataset->Prepare(progress_, cancel_);
   ASSERT_TRUE(prepared) << prepared.error().ToString();
   EXPECT_EQ(dataset->size(), 3U);
-  EXPECT_THAT(dataset->Split()->test, testing::ElementsAre(2));
-  const auto sample = dataset->Load(2);
+  EXPECT_THAT(dataset->Split()->test, testing::ElementsAre(0));
+  EXPECT_THAT(dataset->Split()->train, testing::ElementsAre(1, 2));
+  const auto sample = dataset->Load(0);
   ASSERT_TRUE(sample) << sample.error().ToString();
   EXPECT_EQ((*sample)[0].shape(), (Shape{32, 32, 3}));
   EXPECT_FLOAT_EQ((*sample)[0].as<float>()[0], 0.2F);
   EXPECT_FLOAT_EQ((*sample)[0].as<float>()[1], 0.4F);
   EXPECT_FLOAT_EQ((*sample)[0].as<float>()[3071], 1.0F);
-  EXPECT_EQ(std::get<ClassTruth>(*dataset->Truth(2)).label, 9);
+  EXPECT_EQ(std::get<ClassTruth>(*dataset->Truth(0)).label, 9);
+  EXPECT_EQ(std::get<ClassTruth>(*dataset->Truth(2)).label, 4);
+}
+
+TEST_F(Cifar10Test, IdsDoNotDependOnWhichTrainingFilesAreThere) {
+  Write("test_batch.bin", Record(9, 0, 0, 0) + Record(8, 0, 0, 0));
+  auto dataset = Make();
+  ASSERT_TRUE(dataset->Prepare(progress_, cancel_));
+  EXPECT_THAT(dataset->Split()->test, testing::ElementsAre(0, 1));
+  EXPECT_TRUE(dataset->Split()->train.empty());
+  Write("data_batch_1.bin", Record(1, 0, 0, 0));
+  dataset = Make();
+  ASSERT_TRUE(dataset->Prepare(progress_, cancel_));
+  EXPECT_THAT(dataset->Split()->test, testing::ElementsAre(0, 1));
+  EXPECT_EQ(std::get<ClassTruth>(*dataset->Truth(2)).label, 1);
+  Write("data_batch_3.bin", Record(3, 0, 0, 0));
+  const Result<> gap = Make()->Prepare(progress_, cancel_);
+  ASSERT_FALSE(gap);
+  EXPECT_EQ(gap.error().code(), ErrorCode::kInvalidData);
+  EXPECT_THAT(gap.error().message(), HasSubstr("data_batch_2.bin is missing"));
 }
 
 TEST_F(Cifar10Test, FolderLayout) {
