@@ -19,6 +19,10 @@ Result<std::vector<std::filesystem::path>> FindImages(const std::filesystem::pat
   std::filesystem::recursive_directory_iterator entry(folder, error);
   for (; !error && entry != std::filesystem::recursive_directory_iterator();
        entry.increment(error)) {
+    if (entry->path().filename().string().starts_with('.')) {
+      entry.disable_recursion_pending();
+      continue;
+    }
     if (entry->is_regular_file(error) && IsImageFile(entry->path())) files.push_back(entry->path());
   }
   if (error) {

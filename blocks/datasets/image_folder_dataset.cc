@@ -44,6 +44,21 @@ std::vector<float> Floats(const Params& params, const char* name) {
   return {values.begin(), values.end()};
 }
 
+/// In the order of numbers where all are whole numbers ("2" before "10"), else as text.
+std::vector<std::string> SortedClasses(const std::set<std::string>& names) {
+  std::vector<std::string> sorted(names.begin(), names.end());
+  const bool numbers = std::ranges::all_of(sorted, [](const std::string& name) {
+    return !name.empty() && std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
+  });
+  if (!numbers) return sorted;
+  // Of any length: without zeros in front, the longer one is the larger one.
+  std::ranges::stable_sort(sorted, {}, [](const std::string& name) {
+    std::string digits = name.substr(std::min(name.find_first_not_of('0'), name.size()));
+    return std::pair(digits.size(), std::move(digits));
+  });
+  return sorted;
+}
+
 std::vector<std::string> Lines(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream stream(text);
@@ -85,7 +100,7 @@ Result<> ImageFolderDataset::FindClasses(const std::vector<path>& parts) {
       if (IsFolder(entry)) names.insert(entry.filename().string());
     }
   }
-  info_.class_names.assign(names.begin(), names.end());
+  info_.class_names = SortedClasses(names);
   return {};
 }
 
@@ -143,7 +158,7 @@ Result<> ImageFolderDataset::AddCsv() {
     rows.emplace_back(file, line.substr(comma + 1));
     names.insert(rows.back().second);
   }
-  if (info_.class_names.empty()) info_.class_names.assign(names.begin(), names.end());
+  if (info_.class_names.empty()) info_.class_names = SortedClasses(names);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     KENNING_ASSIGN_OR_RETURN(
         const std::int32_t label,
@@ -246,7 +261,7 @@ ParamSchema ImageFolderSchema() {
           ParamSpec{.name = "class_names_file",
                     .type = ParamType::kPath,
                     .description = "Class names in order, one a line; without it, the names found "
-                                   "are sorted.",
+                                   "are sorted, whole numbers by their value.",
                     .default_value = ParamValue{},
                     .nullable = true},
           ParamSpec{.name = "mean",

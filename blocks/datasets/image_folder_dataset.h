@@ -14,7 +14,7 @@ struct ImageFolderOptions {
   std::size_t channels = 3;
   Resize resize = Resize::kNone;
   std::filesystem::path labels_csv;      ///< Empty: folders name the classes.
-  std::vector<std::string> class_names;  ///< Empty: the names found, sorted.
+  std::vector<std::string> class_names;  ///< Empty: the names found, sorted (numbers by value).
   std::filesystem::path class_names_file;
   std::vector<float> mean;
   std::vector<float> stddev;

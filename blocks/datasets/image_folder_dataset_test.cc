@@ -46,6 +46,35 @@ TEST_F(ImageFolderTest, LabelsFromACsv) {
   EXPECT_EQ(std::get<ClassTruth>(*dataset->Truth(0)).label, 1);
 }
 
+TEST_F(ImageFolderTest, NumbersAreSortedByTheirValue) {
+  for (const char* name : {"10/1.png", "2/1.png", "1/1.png", "007/1.png"}) {
+    WritePng(name, 8, 6, 3, 255);
+  }
+  auto dataset = Make();
+  ASSERT_TRUE(dataset->Prepare(progress_, cancel_));
+  EXPECT_THAT(dataset->info().class_names, ElementsAre("1", "2", "007", "10"));
+  WritePng("other/1.png", 8, 6, 3, 255);
+  dataset = Make();
+  ASSERT_TRUE(dataset->Prepare(progress_, cancel_));
+  EXPECT_THAT(dataset->info().class_names, ElementsAre("007", "1", "10", "2", "other"));
+  Write("labels.csv", "10/1.png,10\n2/1.png,9\n");
+  dataset = Make({{"labels_csv", (folder_ / "labels.csv").string()}});
+  ASSERT_TRUE(dataset->Prepare(progress_, cancel_));
+  EXPECT_THAT(dataset->info().class_names, ElementsAre("9", "10"));
+  EXPECT_EQ(std::get<ClassTruth>(*dataset->Truth(0)).label, 1);
+}
+
+TEST_F(ImageFolderTest, HiddenFilesCalibrateNothing) {
+  WritePng("a/1.png", 8, 6, 3, 255);
+  WritePng("calibration/deep/1.png", 8, 6, 3, 255);
+  Write("calibration/deep/._1.png", "what macOS knows of it");
+  WritePng("calibration/.thumbnails/1.png", 8, 6, 3, 255);
+  const auto dataset = Make({{"external_calibration_dataset", (folder_ / "calibration").string()}});
+  const Result<> prepared = dataset->Prepare(progress_, cancel_);
+  ASSERT_TRUE(prepared) << prepared.error().ToString();
+  EXPECT_EQ(dataset->Calibration()->size(), 1U);
+}
+
 TEST_F(ImageFolderTest, ALabelOutOfRangeNamesItsRow) {
   WritePng("1.png", 8, 6, 1, 255);
   Write("labels.csv", "1.png,7\n");
