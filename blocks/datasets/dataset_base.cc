@@ -121,11 +121,11 @@ Result<DatasetSplit> LabelledDataset::Split() const {
     std::vector<SampleId> all(labels_.size());
     std::iota(all.begin(), all.end(), SampleId{0});
     std::tie(split.test, split.train) =
-        StratifiedDivide(all, labels_, options_.fraction_test, options_.split_seed);
+        StratifiedDivide(all, labels_, options_.fraction_test, options_.split_seed, groups_);
   }
   if (split.validation.empty() && options_.fraction_validation > 0) {
-    std::tie(split.validation, split.train) =
-        StratifiedDivide(split.train, labels_, options_.fraction_validation, options_.split_seed);
+    std::tie(split.validation, split.train) = StratifiedDivide(
+        split.train, labels_, options_.fraction_validation, options_.split_seed, groups_);
   }
   if (options_.keep < 1) {
     for (auto* part : {&split.train, &split.test, &split.validation}) {

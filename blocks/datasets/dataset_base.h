@@ -58,6 +58,9 @@ class LabelledDataset : public Dataset {
   DatasetOptions options_;
   DatasetInfo info_;
   std::vector<std::int32_t> labels_;
+  /// By id: what a sample was cut from; samples of one group are never divided between the parts.
+  /// Empty: every sample stands alone.
+  std::vector<std::uint32_t> groups_;
   std::optional<DatasetSplit> official_;  ///< train and test (validation may be empty).
   std::size_t external_count_ = 0;        ///< Samples of the external calibration folder.
 };

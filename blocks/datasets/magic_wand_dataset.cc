@@ -54,6 +54,8 @@ Result<> MagicWandDataset::AddFolder(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
   std::filesystem::directory_iterator entry(folder, error);
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    // Hidden files such as "._x.txt" hold what macOS knows of x.txt, not readings.
+    if (entry->path().filename().string().starts_with('.')) continue;
     if (entry->path().extension() == ".txt") files.push_back(entry->path());
   }
   if (error) {
@@ -66,6 +68,7 @@ Result<> MagicWandDataset::AddFolder(const std::filesystem::path& folder) {
       std::vector<Recording> windows =
           CutWindows(recording, wand_.window_size, wand_.window_shift, wand_.noise_level,
                      options_.split_seed + windows_.size());
+      groups_.insert(groups_.end(), windows.size(), recordings_++);
       std::ranges::move(windows, std::back_inserter(windows_));
     }
   }
@@ -83,6 +86,8 @@ Result<> MagicWandDataset::Prepare(ProgressSink& progress, const CancelToken& ca
   }
   windows_.clear();
   labels_.clear();
+  groups_.clear();
+  recordings_ = 0;
   for (std::size_t label = 0; label < info_.class_names.size(); ++label) {
     const std::filesystem::path folder = root / info_.class_names[label];
     if (!IsFolder(folder)) {
@@ -102,6 +107,11 @@ Result<> MagicWandDataset::Prepare(ProgressSink& progress, const CancelToken& ca
     KENNING_RETURN_IF_ERROR(AddFolder(options_.external_calibration),
                             "external_calibration_dataset");
     external_count_ = windows_.size() - labels_.size();
+    if (external_count_ == 0) {
+      return Fail(ErrorCode::kInvalidData,
+                  fmt::format("external_calibration_dataset: {} holds no recordings (*.txt)",
+                              options_.external_calibration.string()));
+    }
   }
   return FinishPrepare(root.string());
 }

@@ -16,7 +16,8 @@ struct MagicWandOptions {
   std::string url;  ///< Of the archive to download.
 };
 
-/// Samples are float32 [window_size, 3] in milli-g.
+/// Samples are float32 [window_size, 3] in milli-g. The windows of one recording are never divided
+/// between the parts of a split: they may overlap.
 class MagicWandDataset final : public LabelledDataset {
  public:
   MagicWandDataset(DatasetOptions options, MagicWandOptions wand);
@@ -29,6 +30,7 @@ class MagicWandDataset final : public LabelledDataset {
   Result<> AddFolder(const std::filesystem::path& folder);
 
   MagicWandOptions wand_;
+  std::uint32_t recordings_ = 0;    ///< Read so far.
   std::vector<Recording> windows_;  ///< Own samples, then external calibration.
 };
 

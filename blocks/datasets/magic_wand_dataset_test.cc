@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "testing_files.h"
 
 namespace kenning {
@@ -73,6 +75,35 @@ TEST_F(MagicWandTest, FoldersAreClasses) {
   EXPECT_EQ(dataset->Split()->test.size(), 4U);
   EXPECT_EQ((*dataset->Load(6))[0].shape(), (Shape{128, 3}));
   EXPECT_EQ(std::get<ClassTruth>(*dataset->Truth(6)).label, 1);
+}
+
+TEST_F(MagicWandTest, WindowsOfOneRecordingStayTogether) {
+  for (const char* gesture : {"wing", "ring", "slope", "negative"}) {
+    Write(std::string(gesture) + "/output_1.txt", Text(10, 192));
+  }
+  const auto dataset = Make({{"window_shift", std::int64_t{16}}});
+  ASSERT_TRUE(dataset->Prepare(progress_, cancel_));
+  EXPECT_EQ(dataset->size(), 4U * 10 * 5);
+  const auto split = dataset->Split();
+  ASSERT_TRUE(split);
+  EXPECT_EQ(split->test.size(), 4U * 2 * 5);
+  std::set<SampleId> in_test;  // Recordings: the first five ids are of the first one, and so on.
+  for (const SampleId id : split->test) in_test.insert(id / 5);
+  for (const SampleId id : split->train) EXPECT_FALSE(in_test.contains(id / 5));
+}
+
+TEST_F(MagicWandTest, HiddenFilesAreNotRead) {
+  for (const char* gesture : {"wing", "ring", "slope", "negative"}) {
+    Write(std::string(gesture) + "/output_1.txt", Text(5, 128));
+    Write(std::string(gesture) + "/._output_1.txt", "what macOS knows of it");
+  }
+  Write("more/._a.txt", "what macOS knows of it");
+  auto dataset = Make();
+  const Result<> prepared = dataset->Prepare(progress_, cancel_);
+  ASSERT_TRUE(prepared) << prepared.error().ToString();
+  EXPECT_EQ(dataset->size(), 20U);
+  dataset = Make({{"external_calibration_dataset", (folder_ / "more").string()}});
+  EXPECT_EQ(dataset->Prepare(progress_, cancel_).error().code(), ErrorCode::kInvalidData);
 }
 
 TEST_F(MagicWandTest, MissingOrEmptyDataIsAnError) {

@@ -41,6 +41,22 @@ std::vector<std::size_t> Quotas(const std::vector<std::size_t>& sizes, double fr
   return quotas;
 }
 
+using IdsOfGroup = std::map<std::uint32_t, std::vector<SampleId>>;
+
+/// Takes shuffled groups as long as that brings the first part nearer to `quota` ids; a group that
+/// is too large is passed over.
+void DivideGroups(const std::vector<std::uint32_t>& order, const IdsOfGroup& groups,
+                  std::size_t quota, std::vector<SampleId>& first, std::vector<SampleId>& rest) {
+  std::size_t taken = 0;
+  for (const std::uint32_t group : order) {
+    const std::vector<SampleId>& ids = groups.at(group);
+    const bool nearer = taken < quota && ids.size() < 2 * (quota - taken);
+    std::vector<SampleId>& part = nearer ? first : rest;
+    part.insert(part.end(), ids.begin(), ids.end());
+    if (nearer) taken += ids.size();
+  }
+}
+
 }  // namespace
 
 void Shuffle(std::vector<SampleId>& ids, std::mt19937_64& generator) {
@@ -51,7 +67,7 @@ void Shuffle(std::vector<SampleId>& ids, std::mt19937_64& generator) {
 
 std::pair<std::vector<SampleId>, std::vector<SampleId>> StratifiedDivide(
     std::span<const SampleId> ids, std::span<const std::int32_t> labels, double fraction,
-    std::uint64_t seed) {
+    std::uint64_t seed, std::span<const std::uint32_t> groups) {
   std::map<std::int32_t, std::vector<SampleId>> classes;
   for (const SampleId id : ids) classes[labels[id]].push_back(id);
   std::vector<std::size_t> sizes;
@@ -62,8 +78,18 @@ std::pair<std::vector<SampleId>, std::vector<SampleId>> StratifiedDivide(
   std::vector<SampleId> rest;
   std::size_t c = 0;
   for (auto& [label, members] : classes) {
+    const std::size_t quota = quotas[c++];
+    if (!groups.empty()) {
+      IdsOfGroup ids_of_group;
+      for (const SampleId id : members) ids_of_group[groups[id]].push_back(id);
+      std::vector<std::uint32_t> order;
+      for (const auto& [group, ids_in_it] : ids_of_group) order.push_back(group);
+      Shuffle(order, generator);
+      DivideGroups(order, ids_of_group, quota, first, rest);
+      continue;
+    }
     Shuffle(members, generator);
-    const auto middle = members.begin() + static_cast<std::ptrdiff_t>(quotas[c++]);
+    const auto middle = members.begin() + static_cast<std::ptrdiff_t>(quota);
     first.insert(first.end(), members.begin(), middle);
     rest.insert(rest.end(), middle, members.end());
   }

@@ -56,6 +56,41 @@ TEST(SplitTest, TheSequenceIsTheSameEverywhere) {
   EXPECT_THAT(ids, ElementsAre(6, 1, 7, 3, 4, 2, 5, 0));
 }
 
+TEST(SplitTest, GroupsStayTogether) {
+  // 30 groups of 4 ids in each of two classes; then one class of a single large group.
+  std::vector<std::int32_t> labels;
+  std::vector<std::uint32_t> groups;
+  for (std::uint32_t i = 0; i < 240; ++i) {
+    labels.push_back(i < 120 ? 0 : 1);
+    groups.push_back(i / 4);
+  }
+  const auto [test, train] = StratifiedDivide(Iota(240), labels, 0.2, 1234, groups);
+  EXPECT_EQ(test.size(), 48U);
+  EXPECT_EQ(train.size(), 192U);
+  std::set<std::uint32_t> in_test;
+  int of_first_class = 0;
+  for (const SampleId id : test) {
+    in_test.insert(groups[id]);
+    of_first_class += labels[id] == 0;
+  }
+  EXPECT_EQ(of_first_class, 24);
+  EXPECT_EQ(in_test.size(), 12U);
+  for (const SampleId id : train) EXPECT_FALSE(in_test.contains(groups[id]));
+
+  const std::vector<std::uint32_t> one_group(10, 7);
+  const auto whole =
+      StratifiedDivide(Iota(10), std::vector<std::int32_t>(10, 0), 0.2, 1, one_group);
+  EXPECT_TRUE(whole.first.empty());
+  EXPECT_EQ(whole.second.size(), 10U);
+}
+
+TEST(SplitTest, GroupsOfOneChangeNothing) {
+  const std::vector<std::int32_t> labels(50, 0);
+  const std::vector<SampleId> each = Iota(50);
+  EXPECT_EQ(StratifiedDivide(Iota(50), labels, 0.3, 9),
+            StratifiedDivide(Iota(50), labels, 0.3, 9, each));
+}
+
 TEST(SplitTest, TheEndsOfTheRange) {
   const std::vector<std::int32_t> labels(5, 0);
   EXPECT_TRUE(StratifiedDivide(Iota(5), labels, 0, 1).first.empty());
