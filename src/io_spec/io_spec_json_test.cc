@@ -45,10 +45,19 @@ TEST(IoSpecTest, ReadsKenning) {
   EXPECT_EQ(spec->engine_outputs().size(), 1U);
 }
 
+TEST(IoSpecTest, NullStandsForAnyDimension) {
+  const auto spec = ModelSpecFromJson(
+      R"({"input": [{"shape": [null, 3], "dtype": "float32"}], "output": []})", "m.json");
+  ASSERT_TRUE(spec) << spec.error().ToString();
+  EXPECT_EQ(spec->inputs[0].shape, (Shape{kAnyDim, 3}));
+}
+
 TEST(IoSpecTest, BrokenFilesAreNamedErrors) {
   for (
       const char* text :
-      {"", "[]", "{}", R"({"input": 3, "output": []})",
+      {"", "[]", "{}", R"({"input": 3, "output": []})", R"({"input": []})",
+       R"({"input": [{"shape": [1]}], "output": []})",
+       R"({"input": [{"dtype": "float32"}], "output": []})",
        R"({"input": [{"shape": [1], "dtype": "float33"}], "output": []})",
        R"({"input": [{"shape": [-7], "dtype": "float32"}], "output": []})",
        R"({"input": [{"shape": ["a"], "dtype": "float32"}], "output": []})",
