@@ -252,7 +252,6 @@ constexpr auto kRows = std::to_array<Row>({
     {"kenning.inferenceloops.sensor_realtime.SensorRealtimeInferenceLoop", BlockCategory::kOther,
      kLoop},
     {"kenning.core.report.Report", BlockCategory::kReport, kAbstract},
-    {"kenning.report.markdown_report.MarkdownReport", BlockCategory::kReport, kReportPart},
     {"kenning.report.stub_report.StubReport", BlockCategory::kReport, kReportPart},
     {"kenning.converters.ai8x_converter.Ai8xConverter", BlockCategory::kOther, kMicro},
     {"kenning.converters.darknet_converter.DarknetConverter", BlockCategory::kOther, kDarknet},
