@@ -67,7 +67,9 @@ double SquaredError(const Histogram& histogram, Range range, int levels) {
 }
 
 /// Divergence of the histogram from its own quantisation to `levels` steps over the range; values
-/// outside are moved to its ends. Empty bins stay empty in both.
+/// outside are moved to its ends. Empty bins stay empty in both. The bin at zero is left out: a
+/// Relu fills it with exact zeros, which every quantiser represents, and its weight would drown the
+/// rest.
 double Divergence(const Histogram& histogram, Range range, int levels) {
   const double width = histogram.bin_width();
   const auto last_bin = static_cast<std::int64_t>(Histogram::kBins) - 1;
@@ -78,13 +80,16 @@ double Divergence(const Histogram& histogram, Range range, int levels) {
   const std::size_t first = bin_of(static_cast<double>(range.low));
   const std::size_t last = bin_of(static_cast<double>(range.high));
   const std::size_t size = last - first + 1;
-  const auto bins = histogram.bins();
+  constexpr std::size_t kZeroBin = Histogram::kBins / 2;
+  const auto count_of = [&histogram](std::size_t bin) {
+    return bin == kZeroBin ? 0.0 : static_cast<double>(histogram.bins()[bin]);
+  };
   std::vector<double> p(size);
-  for (std::size_t i = 0; i < size; ++i) p[i] = static_cast<double>(bins[first + i]);
-  for (std::size_t i = 0; i < first; ++i) p[0] += static_cast<double>(bins[i]);
-  for (std::size_t i = last + 1; i < bins.size(); ++i) p[size - 1] += static_cast<double>(bins[i]);
+  for (std::size_t i = 0; i < size; ++i) p[i] = count_of(first + i);
+  for (std::size_t i = 0; i < first; ++i) p[0] += count_of(i);
+  for (std::size_t i = last + 1; i < Histogram::kBins; ++i) p[size - 1] += count_of(i);
   double divergence = 0;
-  const auto total = static_cast<double>(histogram.count());
+  const double total = static_cast<double>(histogram.count() - histogram.bins()[kZeroBin]);
   const auto groups = std::min<std::size_t>(static_cast<std::size_t>(levels), size);
   for (std::size_t g = 0; g < groups; ++g) {
     const std::size_t begin = g * size / groups;
@@ -92,7 +97,7 @@ double Divergence(const Histogram& histogram, Range range, int levels) {
     double inside = 0;  // What the quantiser sees: clipped values are not spread over the step.
     std::size_t filled = 0;
     for (std::size_t i = begin; i < end; ++i) {
-      inside += static_cast<double>(bins[first + i]);
+      inside += count_of(first + i);
       filled += p[i] > 0 ? 1 : 0;
     }
     if (filled == 0) continue;
