@@ -109,6 +109,7 @@ double Divergence(const Histogram& histogram, Range range, int levels) {
   return divergence;
 }
 
+/// Tries smaller ranges, one end after the other (both together where they must stay symmetric).
 template <typename Loss>
 Range Search(const Histogram& histogram, bool symmetric, Loss loss) {
   Range whole = MinMax(histogram);
@@ -117,16 +118,28 @@ Range Search(const Histogram& histogram, bool symmetric, Loss loss) {
     whole = {-most, most};
   }
   Range best = whole;
-  double least = std::numeric_limits<double>::infinity();
-  for (int i = kCandidates; i >= 1; --i) {
-    const double part = kSmallestPart + (1 - kSmallestPart) * i / kCandidates;
-    const Range candidate = {static_cast<float>(static_cast<double>(whole.low) * part),
-                             static_cast<float>(static_cast<double>(whole.high) * part)};
-    const double here = loss(candidate);
-    if (here < least) {
-      least = here;
-      best = candidate;
+  double least = loss(whole);
+  const auto try_ends = [&](bool low_end, bool high_end) {
+    const Range start = best;
+    for (int i = kCandidates - 1; i >= 1; --i) {
+      const auto part = static_cast<float>(kSmallestPart + (1 - kSmallestPart) * i / kCandidates);
+      const Range candidate = {low_end ? whole.low * part : start.low,
+                               high_end ? whole.high * part : start.high};
+      const double here = loss(candidate);
+      if (here < least) {
+        least = here;
+        best = candidate;
+      }
     }
+  };
+  if (symmetric) {
+    try_ends(true, true);
+    return best;
+  }
+  try_ends(false, true);
+  if (whole.low < 0) {
+    try_ends(true, false);
+    try_ends(false, true);
   }
   return best;
 }

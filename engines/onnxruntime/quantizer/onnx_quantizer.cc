@@ -73,7 +73,7 @@ CalibrationRequest RequestFor(const onnx_graph::Graph& graph, const Selection& s
   return request;
 }
 
-void AddNotes(const QdqSummary& summary, const Settings& settings, const onnx::GraphProto& graph,
+void AddNotes(const QdqSummary& summary, const Settings& settings,
               std::vector<std::string>& notes) {
   notes.push_back(
       fmt::format("{} nodes quantised, {} of them with weights", summary.nodes, summary.layers));
@@ -87,7 +87,6 @@ void AddNotes(const QdqSummary& summary, const Settings& settings, const onnx::G
         "the target CPU adds products in 32 bits: all weights have the full range; on an x86 CPU "
         "without VNNI this model may lose accuracy");
   }
-  static_cast<void>(graph);
 }
 
 }  // namespace
@@ -108,7 +107,7 @@ Result<ModelArtifact> OnnxQuantizer::Optimize(const ModelArtifact& input,
   onnx_graph::Graph quantized_graph(*quantized.mutable_graph());
   KENNING_ASSIGN_OR_RETURN(const QdqSummary summary,
                            WriteQdq(quantized_graph, selection, statistics, settings_), name);
-  AddNotes(summary, settings_, quantized.graph(), step.notes);
+  AddNotes(summary, settings_, step.notes);
   quantized.set_producer_name("kenning");
   std::string bytes;
   if (!quantized.SerializeToString(&bytes)) {
@@ -150,7 +149,8 @@ Result<std::unique_ptr<Optimizer>> MakeOnnxQuantizer(const Params& params, Block
   const bool saturating = context.platform != nullptr && context.platform->saturating_int8();
   std::map<std::string, std::string> parameters;
   for (const auto& [name, value] : params.values()) parameters[name] = ToString(value);
-  return std::make_unique<OnnxQuantizer>(ReadSettings(params, saturating), std::move(parameters));
+  KENNING_ASSIGN_OR_RETURN(Settings settings, ReadSettings(params, saturating));
+  return std::make_unique<OnnxQuantizer>(std::move(settings), std::move(parameters));
 }
 
 }  // namespace kenning::quantizer

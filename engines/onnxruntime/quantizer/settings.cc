@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "quantizer/settings.h"
 
+#include "kenning/base/uri.h"
+
 namespace kenning::quantizer {
 
-Settings ReadSettings(const Params& params, bool saturating) {
+Result<Settings> ReadSettings(const Params& params, bool saturating) {
   Settings settings;
-  settings.output_path = params.String("compiled_model_path");
+  KENNING_ASSIGN_OR_RETURN(settings.output_path,
+                           OutputPathFromUri(params.String("compiled_model_path")),
+                           "compiled_model_path");
   const std::string& method = params.String("calibration_method");
   settings.method = method == "percentile" ? RangeMethod::kPercentile
                     : method == "entropy"  ? RangeMethod::kEntropy

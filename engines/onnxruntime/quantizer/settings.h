@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kenning/base/result.h"
 #include "kenning/registry/param_schema.h"
 
 namespace kenning::quantizer {
@@ -39,6 +40,7 @@ struct Settings {
 };
 
 /// `saturating`: the target's 8-bit multiply-add saturates in 16 bits.
-Settings ReadSettings(const Params& params, bool saturating);
+/// \return kInvalidScenario where compiled_model_path is no place to write to.
+Result<Settings> ReadSettings(const Params& params, bool saturating);
 
 }  // namespace kenning::quantizer

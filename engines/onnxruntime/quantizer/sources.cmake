@@ -10,4 +10,7 @@ set(KENNING_ORT_QUANTIZER_SOURCES
   quantizer/selection.cc
   quantizer/settings.cc
   quantizer/weights.cc)
-set(KENNING_ORT_QUANTIZER_TESTS "")
+set(KENNING_ORT_QUANTIZER_TESTS
+  quantizer/histogram_test.cc
+  quantizer/onnx_quantizer_test.cc
+  quantizer/weights_test.cc)
