@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The classes that Kenning 0.8.2 publishes, each with why it is not available here. A class that
-// this build does have is found among the blocks first; its row here is then never reached.
+// The classes that Kenning 0.8.2 publishes, each with why it is not available here. The rows of
+// classes that this build does have are passed over.
 #include <array>
 
 #include "kenning/registry/registry.h"
@@ -252,6 +252,7 @@ constexpr auto kRows = std::to_array<Row>({
     {"kenning.inferenceloops.sensor_realtime.SensorRealtimeInferenceLoop", BlockCategory::kOther,
      kLoop},
     {"kenning.core.report.Report", BlockCategory::kReport, kAbstract},
+    {"kenning.report.markdown_report.MarkdownReport", BlockCategory::kReport, kReportPart},
     {"kenning.report.stub_report.StubReport", BlockCategory::kReport, kReportPart},
     {"kenning.converters.ai8x_converter.Ai8xConverter", BlockCategory::kOther, kMicro},
     {"kenning.converters.darknet_converter.DarknetConverter", BlockCategory::kOther, kDarknet},

@@ -83,7 +83,6 @@ Result<> Registry::Add(BlockInfo block) {
   return {};
 }
 
-void Registry::AddKnown(KnownClass known) { known_.push_back(std::move(known)); }
 void Registry::AddInspector(InspectorInfo inspector) {
   inspectors_.push_back(std::move(inspector));
 }
@@ -145,6 +144,11 @@ Error UnavailableError(const KnownClass& known) {
 }
 
 }  // namespace
+
+void Registry::AddKnown(KnownClass known) {
+  if (Search(blocks_, known.dotted_path, [](const BlockInfo&) { return true; }) != nullptr) return;
+  known_.push_back(std::move(known));
+}
 
 Result<const BlockInfo*> Registry::Find(BlockCategory category, std::string_view type) const {
   const BlockInfo* found =

@@ -111,6 +111,7 @@ class Registry {
  public:
   /// \return kInvalidArgument if a name or alias is taken within the category.
   Result<> Add(BlockInfo block);
+  /// Passed over where a block answers to the path: call it when the blocks are there.
   void AddKnown(KnownClass known);
   void AddInspector(InspectorInfo inspector);
 
