@@ -10,7 +10,15 @@
 ///     return Parse(bytes);
 ///   }
 /// \endcode
+///
+/// A Result that is not looked at is a compiler warning, and an error in our own builds.
 #pragma once
+
+// Before the library's own declaration, which lacks the attribute.
+namespace tl {
+template <class T, class E>
+class [[nodiscard]] expected;
+}  // namespace tl
 
 #include <tl/expected.hpp>
 #include <utility>
