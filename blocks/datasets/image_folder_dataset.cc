@@ -148,14 +148,17 @@ Result<> ImageFolderDataset::AddCsv() {
   for (const std::string& line : Lines(text)) {
     ++number;
     if (line.empty() || line[0] == '#') continue;
-    const std::size_t comma = line.rfind(',');
-    if (comma == std::string::npos || comma == 0 || comma + 1 == line.size()) {
+    const std::size_t comma = line.find(',');
+    const std::string file = line.substr(0, comma);
+    const std::string label = comma == std::string::npos
+                                  ? ""
+                                  : line.substr(comma + 1, line.find(',', comma + 1) - comma - 1);
+    if (file.empty() || label.empty()) {
       return Fail(ErrorCode::kInvalidData, fmt::format("{}:{}: \"path,label\" is expected",
                                                        images_.labels_csv.string(), number));
     }
-    const std::string file = line.substr(0, comma);
     if (number == 1 && !IsImageFile(file)) continue;  // The header.
-    rows.emplace_back(file, line.substr(comma + 1));
+    rows.emplace_back(file, label);
     names.insert(rows.back().second);
   }
   if (info_.class_names.empty()) info_.class_names = SortedClasses(names);
@@ -254,8 +257,9 @@ ParamSchema ImageFolderSchema() {
                     .allowed = {"none", "stretch", "crop"}},
           ParamSpec{.name = "labels_csv",
                     .type = ParamType::kPath,
-                    .description = "Lines \"path,label\", paths below dataset_root; without it, "
-                                   "folders name the classes.",
+                    .description =
+                        "Lines \"path,label\", paths below dataset_root, further columns "
+                        "ignored; without it, folders name the classes.",
                     .default_value = ParamValue{},
                     .nullable = true},
           ParamSpec{.name = "class_names_file",

@@ -38,7 +38,7 @@ TEST_F(ImageFolderTest, FoldersNameTheClasses) {
 TEST_F(ImageFolderTest, LabelsFromACsv) {
   WritePng("x/1.png", 8, 6, 1, 255);
   WritePng("x/2.png", 8, 6, 1, 255);
-  Write("labels.csv", "file,label\nx/1.png,dog\r\nx/2.png,cat\n");
+  Write("labels.csv", "file,label,id\nx/1.png,dog,1\r\nx/2.png,cat\n");
   const auto dataset = Make({{"labels_csv", (folder_ / "labels.csv").string()}});
   const Result<> prepared = dataset->Prepare(progress_, cancel_);
   ASSERT_TRUE(prepared) << prepared.error().ToString();

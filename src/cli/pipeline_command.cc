@@ -48,10 +48,9 @@ Result<> SaveOrRescue(const RunRecord& record, const std::filesystem::path& path
 
 class Pipeline {
  public:
-  Pipeline(const std::vector<std::string>& steps, const PipelineOptions& options,
-           CommandContext& context)
+  Pipeline(const std::vector<std::string>& steps, PipelineOptions options, CommandContext& context)
       : steps_(steps),
-        options_(options),
+        options_(std::move(options)),
         context_(context),
         progress_(ConsoleProgress::ForStandardError()),
         app_{context.registry, progress_, context.cancel} {}
@@ -86,6 +85,7 @@ class Pipeline {
     for (const std::string& warning : scenario.warnings) LogWarning("{}", warning);
     KENNING_ASSIGN_OR_RETURN(
         plan_, MakePlan(std::move(scenario), {Has("optimize"), Has("test"), Has("report")}, app_));
+    if (plan_->scenario.report) AdoptReportBlock(plan_->scenario.report->params);
     if (options_.dry_run) return {};
     if (!options_.measurements.empty()) {
       KENNING_RETURN_IF_ERROR(CheckCanCreate(options_.measurements[0]), "--measurements");
@@ -94,6 +94,26 @@ class Pipeline {
       KENNING_RETURN_IF_ERROR(CheckCanCreate(options_.report_path), "--report-path");
     }
     return {};
+  }
+
+  /// What the scenario's report block says, where the command line says nothing.
+  void AdoptReportBlock(const Params& params) {
+    const auto adopt = [&params](const char* name, auto& value) {
+      if (value.empty() && params.Has(name)) value = params.String(name);
+    };
+    adopt("report_path", options_.report_path);
+    adopt("report_name", options_.report_title);
+    adopt("root_dir", options_.root_dir);
+    adopt("img_dir", options_.image_dir);
+    if (options_.report_types.empty() && params.Has("report_types")) {
+      options_.report_types = params.StringList("report_types");
+    }
+    if (options_.measurements.empty() && params.Has("measurements")) {
+      for (const std::string& file : params.StringList("measurements")) {
+        options_.measurements.emplace_back(file);
+      }
+      if (options_.measurements.size() > 1) options_.measurements.resize(1);
+    }
   }
 
   Result<> Optimize() {
@@ -113,14 +133,12 @@ class Pipeline {
     test.command = context_.command_line;
     test.warm_up = options_.warm_up;
     test.max_samples = options_.max_samples;
-    if (!options_.model_names.empty()) {
-      test.name = options_.model_names[0];
-    } else if (!options_.measurements.empty()) {
-      test.name = options_.measurements[0].stem().string();
-    } else {
-      test.name = "run";
-    }
+    if (!options_.model_names.empty()) test.name = options_.model_names[0];
     KENNING_ASSIGN_OR_RETURN(RunRecord record, RunTest(*plan_, test, app_), "test");
+    if (record.name.empty()) {
+      record.name =
+          options_.measurements.empty() ? "run" : options_.measurements[0].stem().string();
+    }
     if (!options_.measurements.empty()) {
       KENNING_RETURN_IF_ERROR(SaveOrRescue(record, options_.measurements[0]),
                               "saving the measurements");
@@ -170,7 +188,7 @@ class Pipeline {
   }
 
   const std::vector<std::string>& steps_;
-  const PipelineOptions& options_;
+  PipelineOptions options_;
   CommandContext& context_;
   ConsoleProgress progress_;
   AppContext app_;

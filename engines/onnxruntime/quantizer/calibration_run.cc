@@ -158,13 +158,15 @@ std::string WithOutputs(const onnx::ModelProto& model, const std::set<std::strin
 }
 
 Result<> CheckView(CalibrationView* view) {
-  if (view != nullptr && view->size() > 0) return {};
-  return Fail(ErrorCode::kFailedPrecondition,
-              view == nullptr
-                  ? "quantising needs calibration samples: add a dataset to the scenario"
-                  : "quantising needs calibration samples, and the dataset has none: lower "
-                    "split_fraction_test, raise calibration_fraction, or name an "
-                    "external_calibration_dataset");
+  if (view == nullptr) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                "quantising needs calibration samples: add a dataset to the scenario");
+  }
+  if (view->size() > 0) return {};
+  // The view knows best why it is empty.
+  std::vector<Tensor> none;
+  KENNING_RETURN_IF_ERROR(view->Get(0, none));
+  return Fail(ErrorCode::kFailedPrecondition, "there are no calibration samples");
 }
 
 void Look(std::span<const float> values, const std::vector<std::int64_t>& shape,

@@ -105,6 +105,7 @@ class RandomSamples final : public CalibrationView {
   RandomSamples(std::size_t size, Shape shape) : size_(size), shape_(std::move(shape)) {}
   std::size_t size() const override { return size_; }
   Result<> Get(std::size_t index, std::vector<Tensor>& out) override {
+    if (size_ == 0) return Fail(ErrorCode::kFailedPrecondition, "no samples");
     out.resize(1);
     KENNING_ASSIGN_OR_RETURN(out[0], Tensor::Create(DType::kFloat32, shape_));
     std::mt19937 generator(static_cast<unsigned>(index));
