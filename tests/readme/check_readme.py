@@ -209,7 +209,7 @@ class Checker:
             if re.match(r"make demo\b", text):
                 self._demo(line)
             return
-        if match := re.fullmatch(r"source <\((.*)\)", text):
+        if match := re.fullmatch(r"source <\((.*)\)(?:\s+#.*)?", text):
             text = match.group(1)
         self._run(line, text, expected)
 

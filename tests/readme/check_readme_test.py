@@ -33,7 +33,7 @@ cat > here <<'END'
 text
 END
 test -f here
-source <(kenning completion bash)
+source <(kenning completion bash)  # a remark
 kenning fail  # exit 3
 ```
 
@@ -77,7 +77,7 @@ class CheckReadme(unittest.TestCase):
     def test_exit_codes(self):
         self.assertIn("exit code 3, expected 0", self.with_command("kenning fail"))
         self.assertIn("exit code 0, expected 2", self.with_command("kenning list  # exit 2"))
-        self.assertIn("exit code 3, expected 0", self.with_command("source <(kenning fail)"))
+        self.assertIn("exit code 3, expected 0", self.with_command("source <(kenning fail)  # a remark"))
         self.assertIn("exit code 127", self.with_command("no-such-command"))
 
     def test_names(self):
