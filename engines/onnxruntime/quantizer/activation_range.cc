@@ -150,6 +150,7 @@ Range ChooseRange(const Histogram& histogram, const Settings& settings) {
   if (histogram.count() == 0) return {};
   const int levels = settings.symmetric_activations ? 255 : 256;
   switch (settings.method) {
+    case RangeMethod::kAuto:  // Resolved before; the extremes are always a valid range.
     case RangeMethod::kMinMax:
       return MinMax(histogram);
     case RangeMethod::kPercentile:

@@ -12,6 +12,8 @@
 namespace kenning::quantizer {
 namespace {
 
+constexpr std::size_t kMostReferenceValues = (std::size_t{16} << 20) / sizeof(float);
+
 /// A loaded model that takes calibration samples.
 class FloatSession {
  public:
@@ -236,29 +238,49 @@ Result<StatisticsMap> RunCalibration(const onnx::ModelProto& model, const std::s
   });
 }
 
-Result<double> CompareOutputs(const onnx::ModelProto& reference, const std::string& candidate_bytes,
-                              const std::string& name, std::size_t samples,
-                              OptimizeContext& context) {
+Result<OutputReference> OutputReference::Make(const onnx::ModelProto& model,
+                                              const std::string& name, std::size_t samples,
+                                              OptimizeContext& context) {
   KENNING_RETURN_IF_ERROR(CheckView(context.calibration));
+  return ort::Guard(name, [&]() -> Result<OutputReference> {
+    OutputReference reference;
+    FloatSession session(model.SerializeAsString(), name);
+    std::size_t kept = 0;
+    for (const std::size_t index : Spread(context.calibration->size(), samples)) {
+      if (kept >= kMostReferenceValues) break;
+      const std::size_t one[] = {index};
+      KENNING_ASSIGN_OR_RETURN(const auto values, session.Run(*context.calibration, one));
+      if (!IsFloat(values[0])) break;
+      const std::span<const float> output = ValuesOf(values[0]);
+      reference.indices_.push_back(index);
+      reference.outputs_.emplace_back(output.begin(), output.end());
+      kept += output.size();
+    }
+    return reference;
+  });
+}
+
+Result<double> OutputReference::SignalToNoise(const std::string& model_bytes,
+                                              const std::string& name,
+                                              OptimizeContext& context) const {
   return ort::Guard(name, [&]() -> Result<double> {
-    FloatSession original(reference.SerializeAsString(), name);
-    FloatSession candidate(candidate_bytes, name);
+    FloatSession session(model_bytes, name);
     double signal = 0;
     double noise = 0;
-    for (const std::size_t index : Spread(context.calibration->size(), samples)) {
-      const std::size_t one[] = {index};
-      KENNING_ASSIGN_OR_RETURN(const auto want, original.Run(*context.calibration, one));
-      KENNING_ASSIGN_OR_RETURN(const auto got, candidate.Run(*context.calibration, one));
-      if (!IsFloat(want[0]) || !IsFloat(got[0])) break;
-      const std::span<const float> a = ValuesOf(want[0]);
-      const std::span<const float> b = ValuesOf(got[0]);
-      for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-        const double difference = static_cast<double>(a[i]) - static_cast<double>(b[i]);
-        signal += static_cast<double>(a[i]) * static_cast<double>(a[i]);
+    for (std::size_t k = 0; k < indices_.size(); ++k) {
+      if (context.cancel.cancelled()) return Fail(ErrorCode::kCancelled, "cancelled");
+      const std::size_t one[] = {indices_[k]};
+      KENNING_ASSIGN_OR_RETURN(const auto values, session.Run(*context.calibration, one));
+      if (!IsFloat(values[0])) break;
+      const std::span<const float> output = ValuesOf(values[0]);
+      for (std::size_t i = 0; i < std::min(output.size(), outputs_[k].size()); ++i) {
+        const auto exact = static_cast<double>(outputs_[k][i]);
+        const double difference = exact - static_cast<double>(output[i]);
+        signal += exact * exact;
         noise += difference * difference;
       }
     }
-    return 10 * std::log10(signal / std::max(noise, 1e-30));
+    return 10 * std::log10(std::max(signal, 1e-30) / std::max(noise, 1e-30));
   });
 }
 

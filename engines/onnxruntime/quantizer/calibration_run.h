@@ -36,11 +36,21 @@ Result<std::map<std::string, TensorStatistics>> RunCalibration(const onnx::Model
                                                                const CalibrationRequest& request,
                                                                OptimizeContext& context);
 
-/// Ratio of the signal's power to that of the difference, in dB, between the first outputs of two
-/// models, over up to `samples` calibration samples. Loads both: a model that ONNX Runtime refuses
-/// is an error here.
-Result<double> CompareOutputs(const onnx::ModelProto& reference, const std::string& candidate_bytes,
-                              const std::string& name, std::size_t samples,
-                              OptimizeContext& context);
+/// The first output of the float model for some calibration samples, to measure others against.
+class OutputReference {
+ public:
+  /// Runs up to `samples` of them; fewer where an output is large (16 MiB are kept in all).
+  static Result<OutputReference> Make(const onnx::ModelProto& model, const std::string& name,
+                                      std::size_t samples, OptimizeContext& context);
+  /// Ratio of the signal's power to that of the difference, in dB. Loads the model: one that ONNX
+  /// Runtime refuses is an error here.
+  Result<double> SignalToNoise(const std::string& model_bytes, const std::string& name,
+                               OptimizeContext& context) const;
+  std::size_t samples() const { return outputs_.size(); }
+
+ private:
+  std::vector<std::size_t> indices_;
+  std::vector<std::vector<float>> outputs_;
+};
 
 }  // namespace kenning::quantizer

@@ -45,8 +45,10 @@ class QuantizerTest : public testing::Test {
 
   double SignalToNoise(const onnx::ModelProto& reference, const onnx::ModelProto& candidate) {
     OptimizeContext context{&samples_, progress_, cancel_};
+    const auto outputs = OutputReference::Make(reference, "test", 16, context);
+    EXPECT_TRUE(outputs) << outputs.error().ToString();
     const Result<double> ratio =
-        CompareOutputs(reference, candidate.SerializeAsString(), "test", 16, context);
+        outputs->SignalToNoise(candidate.SerializeAsString(), "test", context);
     EXPECT_TRUE(ratio) << ratio.error().ToString();
     return ratio ? *ratio : -999;
   }
@@ -84,6 +86,26 @@ TEST_F(QuantizerTest, TheResultIsCloseForEverySetting) {
         }
       }
     }
+  }
+}
+
+TEST_F(QuantizerTest, AutoTakesTheBestAndNamesAll) {
+  const onnx::ModelProto model = SmallNetwork();
+  double best = -999;
+  for (const RangeMethod method :
+       {RangeMethod::kMinMax, RangeMethod::kPercentile, RangeMethod::kEntropy, RangeMethod::kMse}) {
+    settings_.method = method;
+    best = std::max(best, SignalToNoise(model, *onnx_graph::ReadOnnxModel(Quantise(model)->path)));
+  }
+  settings_.method = RangeMethod::kAuto;
+  const auto artifact = Quantise(model);
+  ASSERT_TRUE(artifact) << artifact.error().ToString();
+  // Measured on other samples than the choice was made on.
+  EXPECT_GT(SignalToNoise(model, *onnx_graph::ReadOnnxModel(artifact->path)), best - 1.5);
+  std::string notes;
+  for (const std::string& note : artifact->provenance[0].notes) notes += note + "\n";
+  for (const char* name : {"minmax", "percentile", "mse", "entropy"}) {
+    EXPECT_THAT(notes, HasSubstr(name));
   }
 }
 

@@ -45,8 +45,9 @@ std::vector<ParamSpec> CalibrationParams() {
   return {
       Choice("calibration_method",
              "How activation ranges are found: the extremes, a percentile, the least loss of "
-             "information (entropy), or the least mean squared error (mse).",
-             "minmax", {"minmax", "percentile", "entropy", "mse"}),
+             "information (entropy), the least mean squared error (mse); or auto: all of them are "
+             "tried, and the one whose outputs are nearest to the float model's is taken.",
+             "auto", {"auto", "minmax", "percentile", "entropy", "mse"}),
       {.name = "percentile",
        .type = ParamType::kFloat,
        .description = "Share of values, in percent, that the range of \"percentile\" keeps.",

@@ -11,10 +11,11 @@ Result<Settings> ReadSettings(const Params& params, bool saturating) {
                            OutputPathFromUri(params.String("compiled_model_path")),
                            "compiled_model_path");
   const std::string& method = params.String("calibration_method");
-  settings.method = method == "percentile" ? RangeMethod::kPercentile
-                    : method == "entropy"  ? RangeMethod::kEntropy
-                    : method == "mse"      ? RangeMethod::kMse
-                                           : RangeMethod::kMinMax;
+  settings.method = method == "auto"         ? RangeMethod::kAuto
+                    : method == "percentile" ? RangeMethod::kPercentile
+                    : method == "entropy"    ? RangeMethod::kEntropy
+                    : method == "mse"        ? RangeMethod::kMse
+                                             : RangeMethod::kMinMax;
   settings.percentile = params.Float("percentile");
   settings.max_samples = static_cast<std::size_t>(params.Int("max_calibration_samples"));
   settings.signed_activations = params.String("activation_type") == "int8";

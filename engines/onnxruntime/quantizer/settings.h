@@ -13,7 +13,7 @@
 
 namespace kenning::quantizer {
 
-enum class RangeMethod : std::uint8_t { kMinMax, kPercentile, kEntropy, kMse };
+enum class RangeMethod : std::uint8_t { kAuto, kMinMax, kPercentile, kEntropy, kMse };
 enum class WeightRange : std::uint8_t {
   kFull,     ///< -127..127.
   kReduced,  ///< -64..64.
@@ -22,7 +22,7 @@ enum class WeightRange : std::uint8_t {
 
 struct Settings {
   std::filesystem::path output_path;
-  RangeMethod method = RangeMethod::kMinMax;
+  RangeMethod method = RangeMethod::kMinMax;  ///< kAuto: the best of the others, measured.
   double percentile = 99.99;
   std::size_t max_samples = 512;
   bool signed_activations = false;
