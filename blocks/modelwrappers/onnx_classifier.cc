@@ -57,6 +57,22 @@ Result<InputOptions> ReadInputOptions(const Params& params, const TensorSpec& in
   return options;
 }
 
+/// Samples arrive as float32. Other floats are cast, and quantised inputs by their scale; whole
+/// numbers would lose what lies between, unless the scenario says that it means them.
+Result<> CheckInputType(const TensorSpec& input, const Params& params) {
+  const bool is_float = input.dtype == DType::kFloat32 || input.dtype == DType::kFloat16 ||
+                        input.dtype == DType::kBFloat16 || input.dtype == DType::kFloat64;
+  if (is_float || input.quant) return {};
+  const bool small = input.dtype == DType::kUint8 || input.dtype == DType::kInt8;
+  if (small && params.Float("scale") != 1.0) return {};
+  return Fail(ErrorCode::kInvalidScenario,
+              fmt::format("the model's input \"{}\" {} takes {}, the samples are float32 of 0..1{}",
+                          input.name, ToString(input), DTypeName(input.dtype),
+                          small ? "; set the model wrapper's scale to 255 for a model that takes "
+                                  "pixels as they are stored"
+                                : ""));
+}
+
 Result<std::size_t> FindOutput(const Params& params, const ModelSpec& spec) {
   if (!params.Has("output_name")) return std::size_t{0};
   std::vector<std::string> names;
@@ -115,6 +131,7 @@ Result<std::unique_ptr<ModelWrapper>> MakeOnnxClassifier(const Params& params,
                             "least one output",
                             model.path.string(), spec.inputs.size(), spec.outputs.size()));
   }
+  KENNING_RETURN_IF_ERROR(CheckInputType(spec.inputs[0], params));
   KENNING_ASSIGN_OR_RETURN(const std::size_t output_index, FindOutput(params, spec));
   KENNING_ASSIGN_OR_RETURN(std::vector<std::string> classes, GivenClassNames(params, context));
   if (classes.empty()) classes = spec.outputs[output_index].class_names;

@@ -81,6 +81,23 @@ TEST_F(WrapperTest, MistakesInParametersNameThem) {
   EXPECT_EQ(wrapper.error().code(), ErrorCode::kNotFound);
 }
 
+TEST_F(WrapperTest, InputsOfWholeNumbersMustBeMeant) {
+  for (const auto& [dtype, scale, fits] :
+       std::vector<std::tuple<DType, double, bool>>{{DType::kFloat16, 1.0, true},
+                                                    {DType::kUint8, 1.0, false},
+                                                    {DType::kUint8, 255.0, true},
+                                                    {DType::kInt64, 255.0, false}}) {
+    spec_.inputs[0].dtype = dtype;
+    const Params params =
+        Checked(OnnxClassifierSchema(), {{"model_path", path_.string()}, {"scale", scale}});
+    const auto wrapper = MakeOnnxClassifier(params, nullptr, context_);
+    EXPECT_EQ(wrapper.has_value(), fits) << DTypeName(dtype) << " " << scale;
+    if (!wrapper) {
+      EXPECT_EQ(wrapper.error().code(), ErrorCode::kInvalidScenario);
+    }
+  }
+}
+
 TEST_F(WrapperTest, MagicWandTakesWindows) {
   const Params params = Checked(MagicWandSchema(), {{"model_path", path_.string()}});
   const auto wrapper = MakeMagicWandWrapper(params, nullptr, context_);
