@@ -11,17 +11,34 @@ using nlohmann::json;
 
 constexpr std::int64_t kMostNs = 4'000'000'000'000'000'000;
 
+/// Before the parse, as nlohmann's callback looks through the whole parent after each object. What
+/// is not JSON is left to the parser.
+void CheckDepth(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      if (++depth > kMostJsonDepth) {
+        throw json::other_error::create(
+            501, fmt::format("nested deeper than {} levels", kMostJsonDepth), nullptr);
+      }
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+}
+
 }  // namespace
 
-json ParseJson(std::string_view text, std::string_view skip) {
-  const auto check = [skip](int depth, json::parse_event_t event, const json& parsed) {
-    if (depth > kMostJsonDepth) {
-      throw json::other_error::create(
-          501, fmt::format("nested deeper than {} levels", kMostJsonDepth), nullptr);
-    }
-    return event != json::parse_event_t::key || depth != 1 || skip.empty() || parsed != skip;
-  };
-  return json::parse(text.begin(), text.end(), check);
+json ParseJson(std::string_view text) {
+  CheckDepth(text);
+  return json::parse(text.begin(), text.end());
 }
 
 std::optional<json> TryParseJson(std::string_view text) {

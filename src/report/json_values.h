@@ -22,9 +22,9 @@ namespace kenning {
 /// Deeper ones would exhaust the stack when written again.
 inline constexpr int kMostJsonDepth = 64;
 
-/// Parses with the limit above. Values of the top-level key `skip` are left out.
+/// Parses with the limit above.
 /// \throws json::parse_error, json::other_error
-nlohmann::json ParseJson(std::string_view text, std::string_view skip = {});
+nlohmann::json ParseJson(std::string_view text);
 /// The same for text that may be anything; empty where it is not JSON or nests too deep.
 std::optional<nlohmann::json> TryParseJson(std::string_view text);
 

@@ -108,5 +108,32 @@ TEST(RunRecordIoTest, NamesThatAreNotUtf8AreWrittenAllTheSame) {
   EXPECT_TRUE(RunRecordFromJson(RunRecordToJson(run), "run.json"));
 }
 
+// Each object of a list once cost a scan of the whole list: minutes for a long run.
+TEST(RunRecordIoTest, LongRunsAreReadInProportionToTheirLength) {
+  const auto seconds_for = [](int samples) {
+    const std::string json = RunRecordToJson(MakeRun("long", 1.0, samples));
+    const std::int64_t begin = MonotonicNowNs();
+    EXPECT_TRUE(RunRecordFromJson(json, "run.json"));
+    return static_cast<double>(MonotonicNowNs() - begin) * 1e-9;
+  };
+  const double one = seconds_for(5'000);
+  EXPECT_LT(seconds_for(40'000), 24 * one + 1);
+}
+
+TEST(RunRecordIoTest, DeepNestingIsRefusedAndBracketsInTextAreNot) {
+  const auto nested = [](int levels) {
+    return R"({"kenning_cpp":)" + std::string(static_cast<std::size_t>(levels), '[') +
+           std::string(static_cast<std::size_t>(levels), ']') + "}";
+  };
+  EXPECT_EQ(RunRecordFromJson(nested(63), "x").error().message().find("nested"), std::string::npos);
+  EXPECT_NE(RunRecordFromJson(nested(64), "x").error().message().find("nested deeper than 64"),
+            std::string::npos);
+  EXPECT_FALSE(RunRecordFromJson(nested(1'000'000), "x"));
+  RunRecord run = MakeRun("brackets \"\\" + std::string(200, '['), 1.0, 5);
+  const auto read = RunRecordFromJson(RunRecordToJson(run), "run.json");
+  ASSERT_TRUE(read) << read.error().ToString();
+  EXPECT_EQ(read->name, run.name);
+}
+
 }  // namespace
 }  // namespace kenning
