@@ -33,9 +33,25 @@ void CommonOutcomes(const ClassificationEvaluation& a, const ClassificationEvalu
   }
 }
 
+bool BatchesDiffer(std::span<const RunRecord> runs) {
+  return std::ranges::any_of(
+      runs, [&runs](const RunRecord& run) { return run.batch_size != runs[0].batch_size; });
+}
+
+/// Runs in batches of other sizes compare by what a sample costs.
+LatencySeries SeriesPerSample(const RunRecord& run) {
+  LatencySeries series{run.name, {}};
+  for (const Observation& o : run.log.observations) {
+    if (o.step != Step::kInference || o.phase != Phase::kMeasured) continue;
+    const int samples = std::max<int>(o.sample_count, 1);
+    series.seconds.push_back(static_cast<double>(o.end_ns - o.start_ns) * 1e-9 / samples);
+  }
+  return series;
+}
+
 std::string SpeedCell(const RunRecord& baseline, const RunRecord& run) {
-  const std::vector<double> base = InferenceSeries(baseline).seconds;
-  const std::vector<double> own = InferenceSeries(run).seconds;
+  const std::vector<double> base = SeriesPerSample(baseline).seconds;
+  const std::vector<double> own = SeriesPerSample(run).seconds;
   if (base.empty() || own.empty()) return "n/a";
   const RatioEstimate ratio = CompareLatency(base, own);
   const std::string words = ratio.resolved ? "" : ", not resolved";
@@ -167,31 +183,39 @@ std::vector<std::string> ComparabilityWarnings(std::span<const RunRecord> runs) 
 }
 
 std::string ComparisonSection(std::span<const RunRecord> runs, const ImageSink& image) {
+  const bool per_sample = BatchesDiffer(runs);
   std::string text = "## Comparison\n\n";
-  std::vector<std::vector<std::string>> table = {{"", "Speed boost", "Accuracy", "Size reduction"}};
+  std::vector<std::vector<std::string>> table = {
+      {"", per_sample ? "Speed boost per sample" : "Speed boost", "Accuracy", "Size reduction"}};
   for (const ComparisonRow& row : CompareRuns(runs)) {
     table.push_back({EscapeMarkdown(row.name), row.speed, row.accuracy, row.size});
   }
   text += MarkdownTable(table);
   text += fmt::format(
-      "Baseline: {}. Speed boost: ratio of median inference times, with a 95 % interval from a "
-      "block "
-      "bootstrap. Accuracy: difference over the same samples, with Newcombe's paired 95 % interval "
+      "Baseline: {}. Speed boost: ratio of median inference times{}, with a 95 % interval from a "
+      "block bootstrap. Accuracy: difference over the same samples, with Newcombe's paired 95 % "
+      "interval "
       "and "
-      "McNemar's exact test. \"Not resolved\": the difference is within noise.\n\n",
-      EscapeMarkdown(runs[0].name));
+      "McNemar's exact test. \"Not resolved\": the difference is within noise.{}\n\n",
+      EscapeMarkdown(runs[0].name), per_sample ? " per sample" : "",
+      per_sample
+          ? " The batches differ in size, so each time is divided by the samples of its batch."
+          : "");
   for (const std::string& warning : ComparabilityWarnings(runs)) {
     text += fmt::format("> Warning: {}\n\n", EscapeMarkdown(warning));
   }
   std::vector<LatencySeries> series;
-  for (const RunRecord& run : runs) series.push_back(InferenceSeries(run));
+  for (const RunRecord& run : runs) {
+    series.push_back(per_sample ? SeriesPerSample(run) : InferenceSeries(run));
+  }
   text += image("comparison_latency", PlotLatencyHistogram(series)) + "\n\n";
   return text + DifferencesTable(runs);
 }
 
 std::string ComparisonTable(std::span<const RunRecord> runs) {
   if (runs.empty()) return "";
-  std::vector<std::vector<std::string>> cells = {{"run", "speed boost", "accuracy", "size"}};
+  std::vector<std::vector<std::string>> cells = {
+      {"run", BatchesDiffer(runs) ? "speed boost per sample" : "speed boost", "accuracy", "size"}};
   for (const ComparisonRow& row : CompareRuns(runs)) {
     cells.push_back({row.name, row.speed, row.accuracy, row.size});
   }

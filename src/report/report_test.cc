@@ -92,6 +92,22 @@ TEST_F(ReportTest, UnlikeRunsAreWarnedAbout) {
   EXPECT_THAT(table, HasSubstr("is incomplete"));
 }
 
+TEST_F(ReportTest, RunsInOtherBatchesAreComparedPerSample) {
+  RunRecord batches = MakeRun("batches", 8.0);
+  batches.batch_size = 16;
+  for (Observation& o : batches.log.observations) o.sample_count = 16;
+  const std::vector<RunRecord> runs = {MakeRun("one", 1.0), batches};
+  const std::string table = ComparisonTable(runs);
+  EXPECT_THAT(table, HasSubstr("speed boost per sample"));
+  EXPECT_THAT(table, HasSubstr("2.00x"));
+  EXPECT_THAT(table, HasSubstr("batches of 16"));
+  const std::string text = Render(runs);
+  EXPECT_THAT(text, HasSubstr("| batches | 2.00x"));
+  EXPECT_THAT(text, HasSubstr("median inference times per sample"));
+  EXPECT_THAT(ComparisonTable(std::vector<RunRecord>{runs[0], runs[0]}),
+              Not(HasSubstr("per sample")));
+}
+
 TEST_F(ReportTest, HostileNamesDoNotBecomeMarkup) {
   RunRecord run = MakeRun("a|b <script>alert(1)</script>", 1.0, 50);
   run.evaluation->class_names[0] = "x | <img src=y onerror=z> | `";
