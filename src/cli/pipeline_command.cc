@@ -56,8 +56,12 @@ class Pipeline {
         app_{context.registry, progress_, context.cancel} {}
 
   Result<int> Run() {
-    if (Has("optimize") || Has("test")) {
-      KENNING_RETURN_IF_ERROR(Prepare());
+    const bool runs = Has("optimize") || Has("test");
+    if (runs) KENNING_RETURN_IF_ERROR(Prepare());
+    if (Has("report")) {
+      KENNING_ASSIGN_OR_RETURN(types_, ParseReportTypes(options_.report_types));
+    }
+    if (runs) {
       if (options_.dry_run) {
         fmt::print("{}Nothing was run.\n", DescribePlan(*plan_));
         return 0;
@@ -150,7 +154,7 @@ class Pipeline {
                                             options_.measurements[0].string());
       return kCancelled;
     }
-    fmt::print("{}", RunSummary(record));
+    fmt::print("{}", RunSummary(record, types_));
     if (!options_.measurements.empty()) {
       fmt::print("measurements: {}\n", options_.measurements[0].string());
     } else if (!Has("report")) {
@@ -171,9 +175,9 @@ class Pipeline {
   }
 
   Result<> Report() {
-    if (records_.size() > 1) fmt::print("{}", ComparisonTable(records_));
+    if (records_.size() > 1) fmt::print("{}", ComparisonTable(records_, types_));
     if (options_.report_path.empty()) {
-      if (records_.size() == 1 && !Has("test")) fmt::print("{}", RunSummary(records_[0]));
+      if (records_.size() == 1 && !Has("test")) fmt::print("{}", RunSummary(records_[0], types_));
       return {};
     }
     ReportOptions report;
@@ -193,6 +197,7 @@ class Pipeline {
   ConsoleProgress progress_;
   AppContext app_;
   std::optional<Plan> plan_;
+  ReportTypes types_;
   std::vector<RunRecord> records_;
 };
 

@@ -133,6 +133,15 @@ std::string DifferencesTable(std::span<const RunRecord> runs) {
   return rows.size() > 1 ? MarkdownTable(rows) : "The scenarios do not differ.\n\n";
 }
 
+/// The columns that were asked for.
+std::vector<std::string> TableRow(const ComparisonRow& row, const ReportTypes& types) {
+  std::vector<std::string> cells = {row.name};
+  if (types.performance) cells.push_back(row.speed);
+  if (types.classification) cells.push_back(row.accuracy);
+  cells.push_back(row.size);
+  return cells;
+}
+
 }  // namespace
 
 std::vector<ComparisonRow> CompareRuns(std::span<const RunRecord> runs) {
@@ -182,51 +191,64 @@ std::vector<std::string> ComparabilityWarnings(std::span<const RunRecord> runs) 
   return warnings;
 }
 
-std::string ComparisonSection(std::span<const RunRecord> runs, const ImageSink& image) {
+std::string ComparisonSection(std::span<const RunRecord> runs, const ReportTypes& types,
+                              const ImageSink& image) {
   const bool per_sample = BatchesDiffer(runs);
   std::string text = "## Comparison\n\n";
-  std::vector<std::vector<std::string>> table = {
-      {"", per_sample ? "Speed boost per sample" : "Speed boost", "Accuracy", "Size reduction"}};
-  for (const ComparisonRow& row : CompareRuns(runs)) {
-    table.push_back({EscapeMarkdown(row.name), row.speed, row.accuracy, row.size});
+  std::vector<std::vector<std::string>> table = {TableRow(
+      {"", per_sample ? "Speed boost per sample" : "Speed boost", "Accuracy", "Size reduction"},
+      types)};
+  for (ComparisonRow& row : CompareRuns(runs)) {
+    row.name = EscapeMarkdown(row.name);
+    table.push_back(TableRow(row, types));
   }
   text += MarkdownTable(table);
-  text += fmt::format(
-      "Baseline: {}. Speed boost: ratio of median inference times{}, with a 95 % interval from a "
-      "block bootstrap. Accuracy: difference over the same samples, with Newcombe's paired 95 % "
-      "interval "
-      "and "
-      "McNemar's exact test. \"Not resolved\": the difference is within noise.{}\n\n",
-      EscapeMarkdown(runs[0].name), per_sample ? " per sample" : "",
-      per_sample
-          ? " The batches differ in size, so each time is divided by the samples of its batch."
-          : "");
+  text += fmt::format("Baseline: {}.", EscapeMarkdown(runs[0].name));
+  if (types.performance) {
+    text += fmt::format(
+        " Speed boost: ratio of median inference times{}, with a 95 % interval from a block "
+        "bootstrap.",
+        per_sample ? " per sample" : "");
+  }
+  if (types.classification) {
+    text +=
+        " Accuracy: difference over the same samples, with Newcombe's paired 95 % interval and "
+        "McNemar's exact test.";
+  }
+  text += " \"Not resolved\": the difference is within noise.";
+  if (types.performance && per_sample) {
+    text += " The batches differ in size, so each time is divided by the samples of its batch.";
+  }
+  text += "\n\n";
   for (const std::string& warning : ComparabilityWarnings(runs)) {
     text += fmt::format("> Warning: {}\n\n", EscapeMarkdown(warning));
   }
-  std::vector<LatencySeries> series;
-  for (const RunRecord& run : runs) {
-    series.push_back(per_sample ? SeriesPerSample(run) : InferenceSeries(run));
+  if (types.performance) {
+    std::vector<LatencySeries> series;
+    for (const RunRecord& run : runs) {
+      series.push_back(per_sample ? SeriesPerSample(run) : InferenceSeries(run));
+    }
+    text += image("comparison_latency", PlotLatencyHistogram(series)) + "\n\n";
   }
-  text += image("comparison_latency", PlotLatencyHistogram(series)) + "\n\n";
   return text + DifferencesTable(runs);
 }
 
-std::string ComparisonTable(std::span<const RunRecord> runs) {
+std::string ComparisonTable(std::span<const RunRecord> runs, const ReportTypes& types) {
   if (runs.empty()) return "";
-  std::vector<std::vector<std::string>> cells = {
-      {"run", BatchesDiffer(runs) ? "speed boost per sample" : "speed boost", "accuracy", "size"}};
-  for (const ComparisonRow& row : CompareRuns(runs)) {
-    cells.push_back({row.name, row.speed, row.accuracy, row.size});
-  }
-  std::vector<std::size_t> widths(4, 0);
+  std::vector<std::vector<std::string>> cells = {TableRow(
+      {"run", BatchesDiffer(runs) ? "speed boost per sample" : "speed boost", "accuracy", "size"},
+      types)};
+  for (const ComparisonRow& row : CompareRuns(runs)) cells.push_back(TableRow(row, types));
+  std::vector<std::size_t> widths(cells[0].size(), 0);
   for (const auto& row : cells) {
-    for (std::size_t c = 0; c < 4; ++c) widths[c] = std::max(widths[c], row[c].size());
+    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
   }
   std::string text;
   for (const auto& row : cells) {
-    text += fmt::format("{:<{}}  {:<{}}  {:<{}}  {}\n", row[0], widths[0], row[1], widths[1],
-                        row[2], widths[2], row[3]);
+    for (std::size_t c = 0; c + 1 < row.size(); ++c) {
+      text += fmt::format("{:<{}}  ", row[c], widths[c]);
+    }
+    text += row.back() + "\n";
   }
   for (const std::string& warning : ComparabilityWarnings(runs))
     text += "warning: " + warning + "\n";

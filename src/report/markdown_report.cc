@@ -12,34 +12,6 @@
 namespace kenning {
 namespace {
 
-struct Types {
-  bool performance = false;
-  bool classification = false;
-};
-
-Result<Types> ChooseTypes(std::span<const RunRecord> runs, const ReportOptions& options) {
-  Types types;
-  if (options.report_types.empty()) {
-    types.performance = true;
-    types.classification =
-        std::ranges::any_of(runs, [](const RunRecord& run) { return run.evaluation.has_value(); });
-    return types;
-  }
-  for (const std::string& type : options.report_types) {
-    if (type == "performance") {
-      types.performance = true;
-    } else if (type == "classification") {
-      types.classification = true;
-    } else {
-      return Fail(ErrorCode::kInvalidScenario,
-                  fmt::format("report type \"{}\" is not available; there are performance, "
-                              "classification",
-                              type));
-    }
-  }
-  return types;
-}
-
 /// Collects plots; everything is written at the end, so that a failed report leaves nothing behind.
 class Images {
  public:
@@ -79,7 +51,7 @@ class Images {
   std::vector<std::pair<std::filesystem::path, std::string>> files_;
 };
 
-std::string RunText(const RunRecord& run, const Types& types, const ImageSink& image) {
+std::string RunText(const RunRecord& run, const ReportTypes& types, const ImageSink& image) {
   std::string text = PartialBanner(run) + GeneralSection(run);
   if (types.performance) text += PerformanceSection(run, image);
   if (types.classification) text += ClassificationSection(run, image);
@@ -95,15 +67,37 @@ std::string TitleOf(std::span<const RunRecord> runs, const ReportOptions& option
 
 }  // namespace
 
+Result<ReportTypes> ParseReportTypes(std::span<const std::string> names) {
+  if (names.empty()) return ReportTypes{};
+  ReportTypes types{false, false};
+  for (const std::string& name : names) {
+    if (name == "performance") {
+      types.performance = true;
+    } else if (name == "classification") {
+      types.classification = true;
+    } else {
+      return Fail(ErrorCode::kInvalidScenario,
+                  fmt::format("report type \"{}\" is not available; there are performance, "
+                              "classification",
+                              name));
+    }
+  }
+  return types;
+}
+
 Result<std::vector<std::filesystem::path>> RenderMarkdownReport(std::span<const RunRecord> runs,
                                                                 const ReportOptions& options) {
   if (runs.empty()) return Fail(ErrorCode::kInvalidArgument, "a report needs at least one run");
-  KENNING_ASSIGN_OR_RETURN(const Types types, ChooseTypes(runs, options));
+  KENNING_ASSIGN_OR_RETURN(ReportTypes types, ParseReportTypes(options.report_types));
+  const auto evaluated = [](const RunRecord& run) { return run.evaluation.has_value(); };
+  if (options.report_types.empty() && std::ranges::none_of(runs, evaluated)) {
+    types.classification = false;
+  }
   const std::string title = TitleOf(runs, options);
   Images images(options, Slug(options.title.empty() ? options.report_path.stem().string() : title));
   std::string text = fmt::format("# {}\n\n", EscapeMarkdown(title));
   if (runs.size() > 1) {
-    text += ComparisonSection(runs, [&](const std::string& name, std::string svg) {
+    text += ComparisonSection(runs, types, [&](const std::string& name, std::string svg) {
       return images.Add(name, std::move(svg));
     });
   }

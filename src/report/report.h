@@ -13,6 +13,14 @@
 
 namespace kenning {
 
+/// What a report is about.
+struct ReportTypes {
+  bool performance = true;
+  bool classification = true;
+};
+/// From "performance", "classification"; no name at all means both. \return kInvalidScenario.
+Result<ReportTypes> ParseReportTypes(std::span<const std::string> names);
+
 struct ReportOptions {
   std::filesystem::path report_path;  ///< report.md
   std::filesystem::path image_dir;    ///< Empty: "<stem>_img" beside the report.
@@ -28,10 +36,10 @@ Result<std::vector<std::filesystem::path>> RenderMarkdownReport(std::span<const 
                                                                 const ReportOptions& options);
 
 /// One run in a few lines of plain text, for a terminal.
-std::string RunSummary(const RunRecord& run);
+std::string RunSummary(const RunRecord& run, const ReportTypes& types = {});
 
 /// The comparison as plain text for a terminal: speed boost, quality, size reduction, each with its
 /// uncertainty, and "not resolved" where the difference is within noise.
-std::string ComparisonTable(std::span<const RunRecord> runs);
+std::string ComparisonTable(std::span<const RunRecord> runs, const ReportTypes& types = {});
 
 }  // namespace kenning

@@ -108,6 +108,22 @@ TEST_F(ReportTest, RunsInOtherBatchesAreComparedPerSample) {
               Not(HasSubstr("per sample")));
 }
 
+TEST_F(ReportTest, OnlyTheTypesAskedForAreShown) {
+  const std::vector<RunRecord> runs = {MakeRun("fp32", 1.0), MakeRun("int8", 0.5)};
+  const ReportTypes performance{true, false};
+  EXPECT_THAT(RunSummary(runs[0], performance), Not(HasSubstr("accuracy")));
+  EXPECT_THAT(RunSummary(runs[0], performance), HasSubstr("inference median"));
+  EXPECT_THAT(ComparisonTable(runs, performance), Not(HasSubstr("accuracy")));
+  EXPECT_THAT(ComparisonTable(runs, performance), HasSubstr("speed boost"));
+  const ReportTypes classification{false, true};
+  EXPECT_THAT(RunSummary(runs[0], classification), HasSubstr("accuracy"));
+  EXPECT_THAT(RunSummary(runs[0], classification), Not(HasSubstr("inference median")));
+  EXPECT_THAT(ComparisonTable(runs, classification), Not(HasSubstr("speed boost")));
+  ReportOptions options;
+  options.report_types = {"performance"};
+  EXPECT_THAT(Render(runs, options), Not(HasSubstr("Accuracy")));
+}
+
 TEST_F(ReportTest, HostileNamesDoNotBecomeMarkup) {
   RunRecord run = MakeRun("a|b <script>alert(1)</script>", 1.0, 50);
   run.evaluation->class_names[0] = "x | <img src=y onerror=z> | `";

@@ -21,7 +21,7 @@ std::string PercentileText(const Percentile& percentile) {
 
 }  // namespace
 
-std::string RunSummary(const RunRecord& run) {
+std::string RunSummary(const RunRecord& run, const ReportTypes& types) {
   std::string text;
   const auto line = [&text](std::string_view left, const std::string& right) {
     text += fmt::format("{:<18} {}\n", left, right);
@@ -30,7 +30,9 @@ std::string RunSummary(const RunRecord& run) {
   line("model",
        fmt::format("{} ({}, {} {})", run.artifact.path.string(),
                    HumanBytes(run.artifact.size_bytes), run.engine.name, run.engine.version));
-  if (!seconds.empty()) {
+  bool intervals = false;
+  if (types.performance && !seconds.empty()) {
+    intervals = true;
     const LatencySummary latency = SummariseLatency(seconds);
     for (const Percentile& percentile : latency.percentiles) {
       if (percentile.p == 0.5) line("inference median", PercentileText(percentile));
@@ -38,10 +40,11 @@ std::string RunSummary(const RunRecord& run) {
     }
     line("inferences", fmt::format("{} in batches of {}", seconds.size(), run.batch_size));
   }
-  if (run.log.process_peak_resident_bytes > 0) {
+  if (types.performance && run.log.process_peak_resident_bytes > 0) {
     line("peak memory", HumanBytes(run.log.process_peak_resident_bytes) + " (this process)");
   }
-  if (run.evaluation && run.evaluation->total > 0) {
+  if (types.classification && run.evaluation && run.evaluation->total > 0) {
+    intervals = true;
     const ClassificationEvaluation& evaluation = *run.evaluation;
     std::uint64_t right = 0;
     for (std::size_t c = 0; c < evaluation.confusion.size(); ++c) {
@@ -55,7 +58,7 @@ std::string RunSummary(const RunRecord& run) {
   }
   if (!run.log.complete) line("incomplete", "the run was interrupted");
   for (const std::string& warning : run.environment.warnings) line("warning", warning);
-  if (!seconds.empty()) text += "Intervals are at 95 % confidence.\n";
+  if (intervals) text += "Intervals are at 95 % confidence.\n";
   return text;
 }
 

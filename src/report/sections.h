@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kenning/core/run_record.h"
+#include "report/report.h"
 #include "report/svg_plots.h"
 
 namespace kenning {
@@ -24,7 +25,8 @@ std::string GeneralSection(const RunRecord& run);
 std::string PerformanceSection(const RunRecord& run, const ImageSink& image);
 std::string ClassificationSection(const RunRecord& run, const ImageSink& image);
 /// Comparison with the first run as the baseline.
-std::string ComparisonSection(std::span<const RunRecord> runs, const ImageSink& image);
+std::string ComparisonSection(std::span<const RunRecord> runs, const ReportTypes& types,
+                              const ImageSink& image);
 
 /// One row of the comparison, as text without markup.
 struct ComparisonRow {
