@@ -26,7 +26,10 @@ void PrintParam(const ParamSpec& spec) {
 }
 
 void PrintBlock(const BlockInfo& block) {
-  fmt::print("{} ({})\n  {}\n", block.name, CategoryName(block.category), block.summary);
+  // The scenario's key of a list is a plural.
+  const std::string_view category =
+      block.category == BlockCategory::kOptimizer ? "optimizer" : CategoryName(block.category);
+  fmt::print("{} ({})\n  {}\n", block.name, category, block.summary);
   if (!block.aliases.empty()) fmt::print("also named: {}\n", Join(block.aliases));
   if (!block.engine.empty()) fmt::print("engine: {}\n", block.engine);
   if (!block.accepts.empty()) fmt::print("takes: {}\n", Join(block.accepts));

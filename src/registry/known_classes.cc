@@ -17,7 +17,7 @@ constexpr const char* kConverter =
 constexpr const char* kCuda = "this version describes the local machine only: use LocalPlatform";
 constexpr const char* kDarknet = "the Darknet importer is not part of this build";
 constexpr const char* kDataset =
-    "this dataset is not part of this version; \"kenning list dataset\" shows those that are";
+    "this dataset is not part of this version; \"kenning list datasets\" shows those that are";
 constexpr const char* kExecuTorch = "the ExecuTorch engine is not part of this build";
 constexpr const char* kFlow = "flows of runners are not part of this version";
 constexpr const char* kInternalPart =
