@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <system_error>
 
 #include "cli/command_words.h"
 #include "cli/commands.h"
@@ -71,16 +73,26 @@ Result<int> Run(std::vector<std::string> command_line) {
   return Dispatch(words, context);
 }
 
+/// A full disk or closed pipe behind standard output must not look like success. Who closed the
+/// pipe knows it (`kenning list | head -1`): nothing is said then.
+int OutputLost(int reason) {
+  if (reason == EPIPE) return 1;
+  LogError("standard output cannot be written{}{}", reason == 0 ? "" : ": ",
+           reason == 0 ? "" : std::generic_category().message(reason));
+  return 1;
+}
+
 int Main(int argc, char** argv) {
   CatchSignals();
   const Result<int> code = Run({argv, argv + argc});
-  // A full disk or closed pipe behind standard output must not look like success.
-  const bool written = std::fflush(stdout) == 0;
+  errno = 0;
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  const int reason = errno;
   if (!code) {
     LogError("{}", code.error().ToString());
     return ExitCodeFor(code.error().code());
   }
-  return *code == 0 && !written ? 1 : *code;
+  return *code == 0 && !written ? OutputLost(reason) : *code;
 }
 
 }  // namespace
@@ -89,6 +101,10 @@ int Main(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     return kenning::Main(argc, argv);
+  } catch (const std::system_error& error) {
+    // What fmt throws where a write fails before the last flush.
+    if (std::ferror(stdout) != 0) return kenning::OutputLost(error.code().value());
+    fmt::print(stderr, "error: unexpected: {}\n", error.what());
   } catch (const std::bad_alloc&) {
     std::fputs("error: out of memory\n", stderr);
   } catch (const std::exception& exception) {
