@@ -162,11 +162,11 @@ Result<> ImageFolderDataset::AddCsv() {
     names.insert(rows.back().second);
   }
   if (info_.class_names.empty()) info_.class_names = SortedClasses(names);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
+  for (const auto& [file, name] : rows) {
     KENNING_ASSIGN_OR_RETURN(
         const std::int32_t label,
-        LabelOf(rows[i].second, fmt::format("{}: {}", images_.labels_csv.string(), rows[i].first)));
-    files_.push_back(options_.root / rows[i].first);
+        LabelOf(name, fmt::format("{}: {}", images_.labels_csv.string(), file)));
+    files_.push_back(options_.root / file);
     labels_.push_back(label);
   }
   return {};

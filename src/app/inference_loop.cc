@@ -40,7 +40,7 @@ class Loop {
       KENNING_RETURN_IF_ERROR(RunBatch(first, Phase::kWarmUp), "warm-up");
     }
     progress.Begin("test", options.ids.size(), "samples");
-    const Result<> result = RunAll(options.ids, progress, cancel);
+    Result<> result = RunAll(options.ids, progress, cancel);
     progress.End();
     return result;
   }
