@@ -33,8 +33,9 @@ target_compile_options(kenning_flags INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(kenning_flags INTERFACE -Wsuggest-override -Wduplicated-cond -Wlogical-op)
   if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
-    # Wrong reports about moved tl::expected and nlohmann::json objects once they are inlined.
-    target_compile_options(kenning_flags INTERFACE -Wno-maybe-uninitialized -Wno-array-bounds)
+    # Wrong reports about inlined strings, moved tl::expected and nlohmann::json objects.
+    target_compile_options(kenning_flags INTERFACE -Wno-maybe-uninitialized -Wno-array-bounds
+                                                   -Wno-restrict)
   endif()
 endif()
 if(KENNING_WERROR)
