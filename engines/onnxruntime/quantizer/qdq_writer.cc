@@ -144,26 +144,15 @@ class Writer {
   void CorrectBias(const onnx::NodeProto& node, const std::vector<float>& weights,
                    const QuantizedWeights& quantized, const WeightLayout& layout,
                    std::vector<float>& bias) {
-    const auto found = statistics_.find(selection_.RangeOwner(node.input(0)));
-    const bool own = selection_.RangeOwner(node.input(0)) == node.input(0);
-    const auto direct = statistics_.find(node.input(0));
-    const auto& statistics = direct != statistics_.end() ? direct : found;
-    if (statistics == statistics_.end() || (!own && direct == statistics_.end())) return;
+    const auto statistics = statistics_.find(node.input(0));
+    if (statistics == statistics_.end()) return;
     const std::vector<double>& means = statistics->second.channel_means;
     const std::size_t inputs =
         layout.input_channels * layout.channels / std::max<std::size_t>(layout.group_channels, 1);
     if (means.size() != inputs) return;
     const std::vector<float> errors = MeanError(weights, quantized, layout, means);
     bias.resize(layout.channels, 0.0F);
-    for (std::size_t c = 0; c < layout.channels; ++c) {
-      bias[c] -= errors[c];
-      const auto output = params_.find(node.output(0));
-      if (output != params_.end()) {
-        summary_.largest_correction =
-            std::max(summary_.largest_correction,
-                     static_cast<double>(std::abs(errors[c]) / output->second.scale));
-      }
-    }
+    for (std::size_t c = 0; c < layout.channels; ++c) bias[c] -= errors[c];
   }
 
   void WriteBias(onnx::NodeProto& node, const std::vector<float>& bias,

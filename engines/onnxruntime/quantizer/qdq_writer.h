@@ -20,7 +20,6 @@ struct QdqSummary {
   std::size_t layers = 0;          ///< With weights.
   std::size_t limited_layers = 0;  ///< Whose weight range kPairSafe made smaller.
   int smallest_range = 127;
-  double largest_correction = 0;  ///< Of a bias, in units of its layer's output scale.
 };
 
 /// The graph must be the one that `selection` and `statistics` are of.
