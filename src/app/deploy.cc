@@ -47,6 +47,13 @@ Result<> CheckWhole(const ModelArtifact& artifact, const fs::path& alone, const 
 
 }  // namespace
 
+Error OptimisedModelMissing(const fs::path& path) {
+  return Error(ErrorCode::kNotFound,
+               fmt::format("{}: the optimised model is not there; run \"kenning optimize test\" or "
+                           "correct compiled_model_path",
+                           path.string()));
+}
+
 Result<ModelArtifact> DeployArtifact(ModelArtifact artifact, const fs::path& wanted,
                                      const BlockContext& blocks) {
   std::error_code error;

@@ -15,4 +15,7 @@ namespace kenning {
 Result<ModelArtifact> DeployArtifact(ModelArtifact artifact, const std::filesystem::path& wanted,
                                      const BlockContext& blocks);
 
+/// The error of a test whose optimised model is nowhere.
+Error OptimisedModelMissing(const std::filesystem::path& path);
+
 }  // namespace kenning

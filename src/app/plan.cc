@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "app/app.h"
+#include "app/deploy.h"
 #include "app/make_blocks.h"
 #include "kenning/base/strings.h"
 #include "kenning/base/uri.h"
@@ -131,6 +132,18 @@ void CheckWritable(const ScenarioBlock& block, Problems& problems) {
   }
 }
 
+/// A test alone runs what an earlier optimisation left behind.
+Result<> CheckOptimisedModelThere(const Scenario& scenario, Problems& problems) {
+  const auto path = OutputPath(scenario.optimizers.back(), "compiled_model_path", problems);
+  std::filesystem::path copy;
+  if (scenario.runtime) copy = OutputPath(*scenario.runtime, "save_model_path", problems);
+  KENNING_RETURN_IF_ERROR(problems.Finish());
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored)) return {};
+  if (!copy.empty() && std::filesystem::exists(copy, ignored)) return {};
+  return Fail(OptimisedModelMissing(path));
+}
+
 /// The model's file and contract, where it is already on this machine.
 Result<> InspectModel(Plan& plan, BlockContext& blocks) {
   const ScenarioBlock& wrapper = *plan.scenario.model_wrapper;
@@ -160,6 +173,18 @@ Result<> CheckSamplesFit(const Scenario& scenario, BlockContext& blocks) {
                               scenario.model_wrapper->params, dataset.get(), blocks),
                           "model wrapper " + scenario.model_wrapper->info->name);
   return {};
+}
+
+/// "num_threads=2, profiling=true": what is not as by default, but for `shown`.
+std::string ChangedParameters(const ScenarioBlock& block, std::string_view shown) {
+  std::vector<std::string> changed;
+  for (const ParamSpec& spec : block.info->schema.params) {
+    const auto found = block.params.values().find(spec.name);
+    if (found == block.params.values().end() || spec.name == shown) continue;
+    if (found->second == spec.default_value.value_or(ParamValue{})) continue;
+    changed.push_back(fmt::format("{}={}", spec.name, ToString(found->second)));
+  }
+  return Join(changed);
 }
 
 }  // namespace
@@ -193,6 +218,9 @@ Result<Plan> MakePlan(Scenario scenario, StepSet steps, AppContext& context) {
     OutputPath(*plan.scenario.runtime, "save_model_path", problems);
   }
   KENNING_RETURN_IF_ERROR(problems.Finish());
+  if (steps.test && !steps.optimize && !plan.scenario.optimizers.empty()) {
+    KENNING_RETURN_IF_ERROR(CheckOptimisedModelThere(plan.scenario, problems));
+  }
   KENNING_ASSIGN_OR_RETURN(const auto platform, MakePlatform(plan.scenario, context));
   BlockContext blocks = MakeBlockContext(context, platform.get());
   KENNING_RETURN_IF_ERROR(InspectModel(plan, blocks));
@@ -206,6 +234,10 @@ std::string DescribePlan(const Plan& plan) {
   const auto line = [&text](const std::string& left, const std::string& right) {
     text += fmt::format("{:<14} {}\n", left, right);
   };
+  const auto parameters = [&line](const ScenarioBlock& block, std::string_view shown) {
+    const std::string changed = ChangedParameters(block, shown);
+    if (!changed.empty()) line("  with", changed);
+  };
   line("model", fmt::format("{} ({}, {})", scenario.model_wrapper->params.String("model_path"),
                             scenario.model_wrapper->info->name, plan.model_format));
   if (plan.model_spec) {
@@ -216,15 +248,24 @@ std::string DescribePlan(const Plan& plan) {
       line("  output", fmt::format("{}: {}", output.name, ToString(output)));
     }
   }
-  if (scenario.dataset) line("dataset", scenario.dataset->info->name);
+  parameters(*scenario.model_wrapper, "model_path");
+  if (scenario.dataset) {
+    line("dataset", scenario.dataset->info->name);
+    parameters(*scenario.dataset, "");
+  }
   for (std::size_t i = 0; plan.steps.optimize && i < scenario.optimizers.size(); ++i) {
     const ScenarioBlock& block = scenario.optimizers[i];
     line("optimize", fmt::format("{} ({} -> {}) -> {}", block.info->name, plan.formats[i],
                                  plan.formats[i + 1], block.params.String("compiled_model_path")));
+    parameters(block, "compiled_model_path");
   }
   if (plan.steps.test) {
     line("test", scenario.runtime ? scenario.runtime->info->name
                                   : fmt::format("first runtime for {}", plan.formats.back()));
+    if (!scenario.optimizers.empty()) {
+      line("  runs", scenario.optimizers.back().params.String("compiled_model_path"));
+    }
+    if (scenario.runtime) parameters(*scenario.runtime, "");
   }
   for (const std::string& note : plan.notes) line("note", note);
   return text;

@@ -180,5 +180,36 @@ TEST_F(StepsTest, OutputsThatAreNoPathsAreMistakesOfTheScenario) {
   EXPECT_TRUE(good) << good.error().ToString();
 }
 
+TEST_F(StepsTest, ATestAlonePlansTheOptimisedModelAndFailsWithoutIt) {
+  const auto plan = [this] {
+    Scenario scenario = MakeScenario();
+    scenario.optimizers = {Block(2, {{"compiled_model_path", optimizer_path_.string()}})};
+    return MakePlan(std::move(scenario), {.test = true}, context_);
+  };
+  const auto missing = plan();
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code(), ErrorCode::kNotFound);
+  EXPECT_THAT(missing.error().message(), HasSubstr("the optimised model is not there"));
+  ASSERT_TRUE(WriteFileAtomically(optimizer_path_, kModel));
+  const auto there = plan();
+  ASSERT_TRUE(there) << there.error().ToString();
+  EXPECT_THAT(DescribePlan(*there), HasSubstr("  runs         " + optimizer_path_.string()));
+}
+
+TEST_F(StepsTest, ThePlanShowsParametersThatAreNotAsByDefault) {
+  infos_[3]->schema.params = {
+      {.name = "num_threads",
+       .type = ParamType::kInt,
+       .default_value = ParamValue{std::int64_t{1}}},
+      {.name = "mode", .type = ParamType::kString, .default_value = ParamValue{"plain"}},
+      {.name = "place", .type = ParamType::kPath, .nullable = true}};
+  Scenario scenario = MakeScenario();
+  scenario.runtime->params =
+      Params(Values{{"num_threads", std::int64_t{2}}, {"mode", "plain"}, {"place", ParamValue{}}});
+  const auto plan = MakePlan(std::move(scenario), {.test = true}, context_);
+  ASSERT_TRUE(plan) << plan.error().ToString();
+  EXPECT_THAT(DescribePlan(*plan), HasSubstr("FakeRuntime\n  with         num_threads=2\n"));
+}
+
 }  // namespace
 }  // namespace kenning

@@ -59,11 +59,7 @@ Result<ModelArtifact> DeployModel(const Plan& plan, const ModelWrapper& wrapper,
     if (!wanted.empty() && std::filesystem::exists(wanted, ignored)) {
       return LoadArtifact(wanted, format);
     }
-    return Fail(
-        ErrorCode::kNotFound,
-        fmt::format("{}: the optimised model is not there; run \"kenning optimize test\" or "
-                    "correct compiled_model_path",
-                    made.string()));
+    return Fail(OptimisedModelMissing(made));
   }
   KENNING_ASSIGN_OR_RETURN(ModelArtifact artifact, LoadArtifact(made, format));
   if (wanted.empty()) return artifact;

@@ -21,14 +21,21 @@ constexpr int kCancelled = 130;
 /// Finds out before the work whether the file can be made; leaves nothing behind.
 Result<> CheckCanCreate(const std::filesystem::path& path) {
   std::error_code ignored;
-  const std::filesystem::path parent = path.parent_path();
-  const bool made_parent = !parent.empty() && !std::filesystem::exists(parent, ignored);
   if (std::filesystem::is_directory(path, ignored)) {
     return Fail(ErrorCode::kInvalidArgument, fmt::format("{} is a folder", path.string()));
   }
-  KENNING_RETURN_IF_ERROR(AtomicFile::Create(path), "before anything was run");
-  if (made_parent) std::filesystem::remove(parent, ignored);
-  return {};
+  std::vector<std::filesystem::path> made;
+  for (auto parent = path.parent_path();
+       !parent.empty() && !std::filesystem::exists(parent, ignored) && parent != parent.root_path();
+       parent = parent.parent_path()) {
+    made.push_back(parent);
+  }
+  Result<> possible = [&path]() -> Result<> {
+    KENNING_RETURN_IF_ERROR(AtomicFile::Create(path), "before anything was run");
+    return {};
+  }();
+  for (const auto& parent : made) std::filesystem::remove(parent, ignored);
+  return possible;
 }
 
 /// Measurements cost time: where their place fails, they go to a temporary folder, and it is said.
@@ -63,7 +70,7 @@ class Pipeline {
     }
     if (runs) {
       if (options_.dry_run) {
-        fmt::print("{}Nothing was run.\n", DescribePlan(*plan_));
+        fmt::print("{}{}Nothing was run.\n", DescribePlan(*plan_), DescribeOutputs());
         return 0;
       }
       if (Has("optimize")) KENNING_RETURN_IF_ERROR(Optimize());
@@ -90,7 +97,6 @@ class Pipeline {
     KENNING_ASSIGN_OR_RETURN(
         plan_, MakePlan(std::move(scenario), {Has("optimize"), Has("test"), Has("report")}, app_));
     if (plan_->scenario.report) AdoptReportBlock(plan_->scenario.report->params);
-    if (options_.dry_run) return {};
     if (!options_.measurements.empty()) {
       KENNING_RETURN_IF_ERROR(CheckCanCreate(options_.measurements[0]), "--measurements");
     }
@@ -98,6 +104,17 @@ class Pipeline {
       KENNING_RETURN_IF_ERROR(CheckCanCreate(options_.report_path), "--report-path");
     }
     return {};
+  }
+
+  std::string DescribeOutputs() const {
+    std::string text;
+    if (Has("test") && !options_.measurements.empty()) {
+      text += fmt::format("{:<14} {}\n", "measurements", options_.measurements[0].string());
+    }
+    if (Has("report") && !options_.report_path.empty()) {
+      text += fmt::format("{:<14} {}\n", "report", options_.report_path.string());
+    }
+    return text;
   }
 
   /// What the scenario's report block says, where the command line says nothing.
