@@ -53,6 +53,15 @@ tl::unexpected<Error> Unknown(const std::string& word) {
                   Join(names)));
 }
 
+/// A file where a subcommand could stand: which option it belongs to.
+tl::unexpected<Error> FileWithoutOption(const CommandWords& split, const std::string& word) {
+  const bool only_report = split.subcommands.size() == 1 && split.subcommands[0] == "report";
+  return Fail(
+      ErrorCode::kInvalidScenario,
+      fmt::format("\"{0}\" is no subcommand; give {1} {0}", word,
+                  only_report ? "measurements with --measurements" : "the scenario with --cfg"));
+}
+
 }  // namespace
 
 std::span<const SubcommandInfo> Subcommands() { return kSubcommands; }
@@ -64,7 +73,10 @@ Result<CommandWords> SplitCommandWords(std::span<const std::string> words) {
     const bool chaining = !split.subcommands.empty();
     const SubcommandInfo* info = FindSubcommand(words[i]);
     if (chaining && !FindSubcommand(split.subcommands.back())->chains) break;  // Its own words.
-    if (info == nullptr) return Unknown(words[i]);
+    if (info == nullptr) {
+      const bool file = chaining && words[i].find_first_of("./") != std::string::npos;
+      return file ? FileWithoutOption(split, words[i]) : Unknown(words[i]);
+    }
     if (!info->absent.empty()) {
       return Fail(ErrorCode::kUnavailable,
                   fmt::format("{}: known to Kenning, not available here, because {}", words[i],

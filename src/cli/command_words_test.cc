@@ -33,6 +33,11 @@ TEST(CommandWordsTest, MistakesAreNamed) {
   EXPECT_THAT(typo.error().message(), HasSubstr("did you mean optimize?"));
   EXPECT_FALSE(Split({"test", "list"}));
   EXPECT_FALSE(Split({"test", "test"}));
+  EXPECT_THAT(Split({"report", "one.json"}).error().message(),
+              HasSubstr("give measurements with --measurements one.json"));
+  EXPECT_THAT(Split({"optimize", "test", "some.yaml"}).error().message(),
+              HasSubstr("give the scenario with --cfg some.yaml"));
+  EXPECT_THAT(Split({"optimize", "tset"}).error().message(), HasSubstr("did you mean test?"));
   const auto server = Split({"server", "--port", "1"});
   ASSERT_FALSE(server);
   EXPECT_EQ(server.error().code(), ErrorCode::kUnavailable);
