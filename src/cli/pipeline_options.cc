@@ -14,16 +14,23 @@
 namespace kenning {
 namespace {
 
+// Those without a description are second spellings, which the help does not show.
 constexpr std::array<ClassFlag, 9> kClassFlags = {{
-    {"--modelwrapper-cls", "model_wrapper.type", BlockCategory::kModelWrapper},
-    {"--model-wrapper-cls", "model_wrapper.type", BlockCategory::kModelWrapper},
-    {"--dataset-cls", "dataset.type", BlockCategory::kDataset},
-    {"--compiler-cls", "optimizers", BlockCategory::kOptimizer},
-    {"--optimizer-cls", "optimizers", BlockCategory::kOptimizer},
-    {"--runtime-cls", "runtime.type", BlockCategory::kRuntime},
-    {"--platform-cls", "platform.type", BlockCategory::kPlatform},
-    {"--protocol-cls", "protocol.type", BlockCategory::kProtocol},
-    {"--runtime-builder-cls", "runtime_builder.type", BlockCategory::kRuntimeBuilder},
+    {"--modelwrapper-cls", "model_wrapper.type", BlockCategory::kModelWrapper,
+     "What wraps the model"},
+    {"--model-wrapper-cls", "model_wrapper.type", BlockCategory::kModelWrapper, ""},
+    {"--dataset-cls", "dataset.type", BlockCategory::kDataset, "Where the samples come from"},
+    {"--optimizer-cls", "optimizers", BlockCategory::kOptimizer,
+     "What is done to the model, in this order"},
+    {"--compiler-cls", "optimizers", BlockCategory::kOptimizer, ""},
+    {"--runtime-cls", "runtime.type", BlockCategory::kRuntime,
+     "What runs the model; by default the first that takes it"},
+    {"--platform-cls", "platform.type", BlockCategory::kPlatform,
+     "The device under test; by default this machine"},
+    {"--protocol-cls", "protocol.type", BlockCategory::kProtocol,
+     "How the host talks to the target"},
+    {"--runtime-builder-cls", "runtime_builder.type", BlockCategory::kRuntimeBuilder,
+     "What builds the target's runtime"},
 }};
 
 bool Contains(const std::vector<std::string>& list, std::string_view item) {
@@ -92,6 +99,13 @@ Choice PeekChoice(const std::vector<std::string>& words, const Registry& registr
 std::string Describe(const ParamSpec& spec) {
   std::string text = spec.description;
   if (!spec.allowed.empty()) text += fmt::format(" One of: {}.", Join(spec.allowed));
+  if (spec.minimum && spec.maximum) {
+    text += fmt::format(" {:g} to {:g}.", *spec.minimum, *spec.maximum);
+  } else if (spec.minimum) {
+    text += fmt::format(" At least {:g}.", *spec.minimum);
+  } else if (spec.maximum) {
+    text += fmt::format(" At most {:g}.", *spec.maximum);
+  }
   if (spec.required) {
     text += " Required.";
   } else if (spec.default_value && !std::holds_alternative<std::monostate>(*spec.default_value)) {
@@ -108,7 +122,8 @@ bool IsList(ParamType type) {
 /// The CLI11 application with its targets. Kept in one place, as the library binds references.
 class Parser {
  public:
-  Parser(const std::vector<std::string>& steps, const Choice& choice) : steps_(steps) {
+  Parser(const std::vector<std::string>& steps, const Choice& choice, const Registry& registry)
+      : steps_(steps), registry_(registry) {
     app_.name("kenning " + Join(steps, " "));
     app_.description(Summary());
     app_.set_help_flag();
@@ -132,6 +147,8 @@ class Parser {
       return Fail(ErrorCode::kInvalidScenario, fmt::format("{}; see --help", error.what()));
     }
     if (help_) {
+      // They take several so that a second one gets a message of its own; the help shows one.
+      for (CLI::Option* option : one_of_a_run_) option->expected(1);
       options_.help = app_.help();
       return options_;
     }
@@ -186,14 +203,10 @@ class Parser {
     for (const ClassFlag& flag : kClassFlags) {
       auto& values = class_values_.emplace_back(&flag, std::vector<std::string>{}).second;
       const bool list = std::string_view(flag.target) == "optimizers";
-      auto* option = app_.add_option(flag.flag, values, "");
-      option->type_name(list ? "CLASS…" : "CLASS")->group("Scenario");
+      const std::string_view description = flag.description;
+      auto* option = app_.add_option(flag.flag, values, std::string(description));
+      option->type_name("CLASS")->group(description.empty() ? "" : "Scenario");
       if (!list) option->expected(1);
-      // The second spelling of the same needs no line in the help.
-      if (flag.flag == std::string_view("--model-wrapper-cls") ||
-          flag.flag == std::string_view("--compiler-cls")) {
-        option->group("");
-      }
     }
     app_.add_option("--set", sets_, "Replaces one value of the scenario; may be repeated")
         ->type_name("KEY=VALUE")
@@ -204,25 +217,29 @@ class Parser {
 
   void AddTestOptions() {
     app_.add_option("--warm-up", options_.warm_up,
-                    "Inferences before the measured ones, kept apart")
-        ->check(CLI::Range(0, 1'000'000))
+                    "Inferences before the measured ones, kept apart; 0 to 1000000")
+        ->check(CLI::Range(0, 1'000'000).description(""))
+        ->type_name("N")
         ->capture_default_str()
         ->group("Test");
     app_.add_option("--max-samples", max_samples_, "Only the first so many test samples")
-        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32))
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32).description(""))
+        ->type_name("N")
         ->group("Test");
   }
 
   void AddOutputOptions() {
-    app_.add_option("-m,--measurements", measurements_,
-                    Runs() ? "Where the measurements go (JSON)"
-                           : "Measurements to report; the first is the baseline")
-        ->type_name(Runs() ? "FILE" : "FILE…")
-        ->group("Output");
-    app_.add_option("--model-names,--name", options_.model_names,
-                    "Names shown for the runs; by default those of the files")
-        ->type_name("NAME…")
-        ->group("Output");
+    auto* measurements =
+        app_.add_option("-m,--measurements", measurements_,
+                        Runs() ? "Where the measurements go (JSON)"
+                               : "Measurements to report; the first is the baseline");
+    measurements->type_name("FILE")->group("Output");
+    auto* names =
+        app_.add_option("--model-names,--name", options_.model_names,
+                        Runs() ? "Name shown for the run; by default that of the file"
+                               : "Names shown for the runs; by default those of the files");
+    names->type_name("NAME")->group("Output");
+    if (Runs()) one_of_a_run_ = {measurements, names};
     if (Contains(steps_, "report")) {
       app_.add_option("--report-path", report_path_, "The report (Markdown)")
           ->type_name("FILE")
@@ -239,11 +256,12 @@ class Parser {
       app_.add_option("--report-types", options_.report_types,
                       "Sections: performance, classification; by default what the data allow")
           ->check(CLI::IsMember({"performance", "classification"}))
-          ->type_name("TYPE…")
+          ->type_name("TYPE")
           ->group("Output");
     }
-    app_.add_option("--verbosity", verbosity_, "DEBUG, INFO, WARNING or ERROR")
+    app_.add_option("--verbosity", verbosity_, "The least serious messages that are shown")
         ->check(CLI::IsMember({"DEBUG", "INFO", "WARNING", "ERROR"}, CLI::ignore_case))
+        ->type_name("LEVEL")
         ->capture_default_str()
         ->group("Output");
   }
@@ -266,15 +284,41 @@ class Parser {
     }
   }
 
+  /// "; it is a parameter of ONNXRuntime, which --runtime-cls ONNXRuntime chooses", where it is.
+  std::string ClassesWith(const std::string& flag) const {
+    std::vector<std::string> places;
+    for (const ClassFlag& one : kClassFlags) {
+      if (*one.description == '\0') continue;
+      std::vector<std::string> names;
+      for (const BlockInfo* block : registry_.List(one.category)) {
+        const bool has = std::ranges::any_of(
+            block->schema.params, [&flag](const ParamSpec& spec) { return FlagFor(spec) == flag; });
+        if (has) names.push_back(block->name);
+      }
+      if (names.empty()) continue;
+      places.push_back(names.size() == 1
+                           ? fmt::format("{0}, which {1} {0} adds", names[0], one.flag)
+                           : fmt::format("{}, which {} adds", Join(names), one.flag));
+    }
+    return places.empty() ? "" : "; it is a parameter of " + Join(places, ", or of ");
+  }
+
   tl::unexpected<Error> Unknown() const {
     std::vector<std::string> lines;
     const std::vector<std::string> flags = Flags();
+    bool after_flag = false;
     for (const std::string& word : app_.remaining()) {
       if (!word.starts_with('-')) {
-        lines.push_back(fmt::format("\"{}\" is not expected here", word));
+        // The value of an option that is unknown itself is no second mistake.
+        if (!after_flag) lines.push_back(fmt::format("\"{}\" is not expected here", word));
         continue;
       }
+      after_flag = true;
       const std::string flag = word.substr(0, word.find('='));
+      if (const std::string classes = Runs() ? ClassesWith(flag) : ""; !classes.empty()) {
+        lines.push_back(fmt::format("there is no option {} here{}", flag, classes));
+        continue;
+      }
       const std::vector<std::string> nearest = NearestNames(flag, flags, 2);
       lines.push_back(fmt::format("there is no option {}{}", flag,
                                   nearest.empty()
@@ -348,6 +392,7 @@ class Parser {
 
   CLI::App app_;
   std::vector<std::string> steps_;
+  const Registry& registry_;
   PipelineOptions options_;
   bool help_ = false;
   std::string cfg_;
@@ -360,6 +405,7 @@ class Parser {
   std::vector<std::string> sets_;
   std::deque<std::pair<const ClassFlag*, std::vector<std::string>>> class_values_;
   std::deque<BlockValue> block_values_;
+  std::vector<CLI::Option*> one_of_a_run_;
 };
 
 }  // namespace
@@ -369,13 +415,13 @@ std::span<const ClassFlag> ClassFlags() { return kClassFlags; }
 Result<PipelineOptions> ParsePipelineOptions(const std::vector<std::string>& steps,
                                              const std::vector<std::string>& words,
                                              const Registry& registry) {
-  return Parser(steps, PeekChoice(words, registry)).Parse(words);
+  return Parser(steps, PeekChoice(words, registry), registry).Parse(words);
 }
 
 std::vector<std::string> PipelineFlags(const std::vector<std::string>& steps,
                                        const std::vector<std::string>& words,
                                        const Registry& registry) {
-  return Parser(steps, PeekChoice(words, registry)).Flags();
+  return Parser(steps, PeekChoice(words, registry), registry).Flags();
 }
 
 }  // namespace kenning

@@ -48,6 +48,7 @@ struct ClassFlag {
   const char* flag;
   const char* target;  ///< "runtime.type"; "optimizers" takes a list.
   BlockCategory category;
+  const char* description;
 };
 std::span<const ClassFlag> ClassFlags();
 

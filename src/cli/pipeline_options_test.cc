@@ -19,7 +19,10 @@ class PipelineOptionsTest : public testing::Test {
     runtime.category = BlockCategory::kRuntime;
     runtime.name = "SomeRuntime";
     runtime.schema = {{
-        {.name = "num_threads", .type = ParamType::kInt, .description = "Threads of SomeRuntime."},
+        {.name = "num_threads",
+         .type = ParamType::kInt,
+         .description = "Threads of SomeRuntime.",
+         .minimum = 1},
         {.name = "profiling", .type = ParamType::kBool},
         {.name = "providers", .type = ParamType::kStringList},
     }};
@@ -70,6 +73,38 @@ TEST_F(PipelineOptionsTest, UnknownOptionsNameTheNearest) {
   ASSERT_FALSE(options);
   EXPECT_EQ(options.error().code(), ErrorCode::kInvalidScenario);
   EXPECT_THAT(options.error().message(), HasSubstr("--num-threads"));
+}
+
+TEST_F(PipelineOptionsTest, HelpIsReadable) {
+  const auto run = Parse({"test"}, {"--runtime-cls", "SomeRuntime", "-h"});
+  ASSERT_TRUE(run);
+  EXPECT_THAT(run->help, Not(HasSubstr("… ...")));
+  EXPECT_THAT(run->help, Not(HasSubstr(" in [")));
+  EXPECT_THAT(run->help, HasSubstr("--measurements FILE  "));
+  EXPECT_THAT(run->help, HasSubstr("At least 1."));
+  EXPECT_THAT(run->help, testing::ContainsRegex("--runtime-cls CLASS +What runs the model"));
+  const auto report = Parse({"report"}, {"-h"});
+  ASSERT_TRUE(report);
+  EXPECT_THAT(report->help, HasSubstr("--measurements FILE ..."));
+}
+
+TEST_F(PipelineOptionsTest, AnOptionOfAClassThatIsNotChosenNamesTheClass) {
+  const auto options = Parse({"test"}, {"--set", "model_wrapper.type=X", "--num-threads", "2"});
+  ASSERT_TRUE(options);  // X is unknown and may have the option.
+  const auto set = Parse({"test"}, {"--max-samples", "5", "--num-threads", "2"});
+  ASSERT_FALSE(set);
+  EXPECT_EQ(set.error().message(),
+            "there is no option --num-threads here; it is a parameter of SomeRuntime, which "
+            "--runtime-cls SomeRuntime adds");
+}
+
+TEST_F(PipelineOptionsTest, TheValueOfAnUnknownOptionIsNoSecondMistake) {
+  const auto options = Parse({"test"}, {"--runtime-cls", "SomeRuntime", "--num-thread", "2"});
+  ASSERT_FALSE(options);
+  EXPECT_THAT(options.error().message(), Not(HasSubstr("\"2\"")));
+  const auto stray = Parse({"test"}, {"stray", "--max-samples", "5"});
+  ASSERT_FALSE(stray);
+  EXPECT_THAT(stray.error().message(), HasSubstr("\"stray\" is not expected here"));
 }
 
 TEST_F(PipelineOptionsTest, WhatDoesNotGoTogetherIsRefused) {
