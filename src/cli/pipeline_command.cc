@@ -64,7 +64,11 @@ class Pipeline {
 
   Result<int> Run() {
     const bool runs = Has("optimize") || Has("test");
-    if (runs) KENNING_RETURN_IF_ERROR(Prepare());
+    if (runs) {
+      KENNING_RETURN_IF_ERROR(Prepare());
+    } else {
+      KENNING_RETURN_IF_ERROR(FollowScenario());
+    }
     if (Has("report")) {
       KENNING_ASSIGN_OR_RETURN(types_, ParseReportTypes(options_.report_types));
     }
@@ -106,6 +110,20 @@ class Pipeline {
     return {};
   }
 
+  /// A report alone takes nothing but its own block from a scenario.
+  Result<> FollowScenario() {
+    if (options_.cfg.empty()) return {};
+    KENNING_ASSIGN_OR_RETURN(const Scenario scenario,
+                             LoadScenario(options_.cfg, context_.registry, {}));
+    for (const std::string& warning : scenario.warnings) LogWarning("{}", warning);
+    if (scenario.report) AdoptReportBlock(scenario.report->params);
+    if (!options_.measurements.empty()) return {};
+    return Fail(ErrorCode::kInvalidScenario,
+                fmt::format("{}: its report block names no measurements; give them with "
+                            "--measurements FILE",
+                            options_.cfg.string()));
+  }
+
   std::string DescribeOutputs() const {
     std::string text;
     if (Has("test") && !options_.measurements.empty()) {
@@ -133,7 +151,11 @@ class Pipeline {
       for (const std::string& file : params.StringList("measurements")) {
         options_.measurements.emplace_back(file);
       }
-      if (options_.measurements.size() > 1) options_.measurements.resize(1);
+      const bool writes = Has("optimize") || Has("test");
+      if (writes && options_.measurements.size() > 1) options_.measurements.resize(1);
+    }
+    if (options_.model_names.empty() && params.Has("model_names")) {
+      options_.model_names.push_back(params.String("model_names"));
     }
   }
 

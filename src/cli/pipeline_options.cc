@@ -128,6 +128,7 @@ class Parser {
     app_.description(Summary());
     app_.set_help_flag();
     app_.add_flag("-h,--help", help_, "This text, with the parameters of the chosen classes");
+    AddScenarioFile();
     if (Runs()) AddScenarioOptions();
     if (Contains(steps_, "test")) AddTestOptions();
     AddOutputOptions();
@@ -182,7 +183,8 @@ class Parser {
       return "Examples:\n"
              "  kenning report --measurements fp32.json int8.json --report-path comparison.md\n"
              "  kenning report --measurements out.json --report-path out.md --report-types "
-             "performance";
+             "performance\n"
+             "  kenning report --cfg scenario.json";
     }
     return "Every parameter of the chosen classes is an option, also where --cfg is given; an "
            "option wins.\n"
@@ -196,10 +198,15 @@ class Parser {
            "      --dataset-cls ImageFolderDataset --dataset-root images --measurements out.json";
   }
 
-  void AddScenarioOptions() {
-    app_.add_option("-c,--cfg,--json-cfg", cfg_, "The scenario, JSON or YAML")
+  void AddScenarioFile() {
+    app_.add_option("-c,--cfg,--json-cfg", cfg_,
+                    Runs() ? "The scenario, JSON or YAML"
+                           : "A scenario whose report block says what is not given here")
         ->type_name("FILE")
         ->group("Scenario");
+  }
+
+  void AddScenarioOptions() {
     for (const ClassFlag& flag : kClassFlags) {
       auto& values = class_values_.emplace_back(&flag, std::vector<std::string>{}).second;
       const bool list = std::string_view(flag.target) == "optimizers";
@@ -362,9 +369,11 @@ class Parser {
                   "one file for --measurements is expected where a test runs; compare several with "
                   "\"kenning report --measurements A B\"");
     }
-    if (!Runs() && options_.measurements.empty()) {
-      return Fail(ErrorCode::kInvalidScenario,
-                  "report needs --measurements FILE…, as \"kenning test\" writes them");
+    if (!Runs() && options_.measurements.empty() && options_.cfg.empty()) {
+      return Fail(
+          ErrorCode::kInvalidScenario,
+          "report needs --measurements FILE…, as \"kenning test\" writes them, or --cfg with "
+          "a scenario whose report block names them");
     }
     if (Runs() && options_.cfg.empty() && options_.overrides.empty()) {
       return Fail(ErrorCode::kInvalidScenario,

@@ -64,7 +64,7 @@ TEST_F(PipelineOptionsTest, HelpShowsTheChosenClasses) {
   EXPECT_THAT(with->help, HasSubstr("Examples:"));
   const auto without = Parse({"report"}, {"--help"});
   ASSERT_TRUE(without);
-  EXPECT_THAT(without->help, Not(HasSubstr("--cfg ")));
+  EXPECT_THAT(without->help, Not(HasSubstr("--set ")));
   EXPECT_THAT(without->help, HasSubstr("--report-path"));
 }
 
@@ -105,6 +105,13 @@ TEST_F(PipelineOptionsTest, TheValueOfAnUnknownOptionIsNoSecondMistake) {
   const auto stray = Parse({"test"}, {"stray", "--max-samples", "5"});
   ASSERT_FALSE(stray);
   EXPECT_THAT(stray.error().message(), HasSubstr("\"stray\" is not expected here"));
+}
+
+TEST_F(PipelineOptionsTest, AReportAloneTakesAScenario) {
+  const auto options = Parse({"report"}, {"--cfg", "x.json"});
+  ASSERT_TRUE(options) << options.error().ToString();
+  EXPECT_EQ(options->cfg, "x.json");
+  EXPECT_FALSE(Parse({"report"}, {"--cfg", "x.json", "--num-threads", "2"}));
 }
 
 TEST_F(PipelineOptionsTest, WhatDoesNotGoTogetherIsRefused) {
