@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <span>
 
 #include "kenning/base/log.h"
 #include "kenning/base/strings.h"
@@ -17,6 +18,13 @@ std::string Lower(std::string text) {
   std::ranges::transform(text, text.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
+}
+
+/// "cat, dog, … (1000)": enough to see what is meant.
+std::string FirstOf(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 5;
+  if (names.size() <= kShown) return Join(names);
+  return fmt::format("{}, … ({})", Join(std::span(names).subspan(0, kShown)), names.size());
 }
 
 }  // namespace
@@ -63,7 +71,7 @@ Result<ClassScoreReader> ClassScoreReader::Make(const TensorSpec& output,
     }
     LogWarning(
         "the classes of model and dataset have other names and are taken by position: {} / {}",
-        Join(model_classes), Join(dataset_classes));
+        FirstOf(model_classes), FirstOf(dataset_classes));
   }
   if (reader.model_count_ != 0 && reader.model_count_ != dataset_classes.size()) {
     return Fail(
