@@ -4,66 +4,34 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <mutex>
 
 #include "kenning/base/log.h"
+#include "kenning/base/modules.h"
 #include "kenning/base/strings.h"
 
 namespace kenning {
 namespace {
 
-std::vector<std::filesystem::path> SearchFolders() {
-  std::vector<std::filesystem::path> folders;
-  if (const char* given = std::getenv("KENNING_ENGINE_PATH"); given != nullptr) {
-    std::string_view rest = given;
-    while (!rest.empty()) {
-      const std::size_t colon = std::min(rest.find(':'), rest.size());
-      if (colon > 0) folders.emplace_back(rest.substr(0, colon));
-      rest.remove_prefix(std::min(colon + 1, rest.size()));
-    }
-  }
-  std::error_code error;
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (!error) {
-    folders.push_back(self.parent_path());
-    folders.push_back(self.parent_path().parent_path() / "lib" / "kenning");
-    folders.push_back(self.parent_path().parent_path() / "lib" / "x86_64-linux-gnu" / "kenning");
-    folders.push_back(self.parent_path().parent_path() / "lib" / "aarch64-linux-gnu" / "kenning");
-  }
-  return folders;
-}
-
-Result<std::filesystem::path> FindModule(std::string_view file_name) {
-  std::vector<std::string> tried;
-  for (const std::filesystem::path& folder : SearchFolders()) {
-    const std::filesystem::path path = folder / file_name;
-    std::error_code ignored;
-    if (std::filesystem::exists(path, ignored)) return path;
-    tried.push_back(path.string());
-  }
-  return Fail(
-      ErrorCode::kUnavailable,
-      fmt::format("{} is not installed; looked for {} (set KENNING_ENGINE_PATH, or build with "
-                  "the engine's SDK: docs/howto/build.md)",
-                  file_name, Join(tried)));
-}
-
 std::string ModuleFile(std::string_view engine) {
   return fmt::format("kenning_engine_{}.so", engine);
 }
 
+Result<std::filesystem::path> FindEngine(std::string_view engine) {
+  const std::string file_name = ModuleFile(engine);
+  ModuleSearch search = FindModule(file_name);
+  if (!search.found.empty()) return std::move(search.found);
+  return Fail(
+      ErrorCode::kUnavailable,
+      fmt::format("{} is not installed; looked for {} (set KENNING_ENGINE_PATH, or build with "
+                  "the engine's SDK: docs/howto/build.md)",
+                  file_name, Join(search.tried)));
+}
+
 Result<const EngineModule*> OpenEngine(std::string_view engine) {
-  KENNING_ASSIGN_OR_RETURN(const std::filesystem::path path, FindModule(ModuleFile(engine)));
-  // Never closed: engines keep threads and thread-local state that outlive any session.
-  void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    const char* reason = ::dlerror();
-    return Fail(ErrorCode::kUnavailable,
-                fmt::format("{} cannot be loaded: {}", path.string(), reason ? reason : "unknown"));
-  }
+  KENNING_ASSIGN_OR_RETURN(const std::filesystem::path path, FindEngine(engine));
+  KENNING_ASSIGN_OR_RETURN(void* const handle, OpenModule(path));
   const auto entry = reinterpret_cast<EngineModuleEntry>(::dlsym(handle, "kenning_engine_module"));
   if (entry == nullptr) {
     return Fail(ErrorCode::kUnavailable,
@@ -104,7 +72,7 @@ Result<const EngineModule*> LoadEngine(std::string_view engine) {
 }
 
 Availability ProbeEngine(std::string_view engine) {
-  const auto path = FindModule(ModuleFile(engine));
+  const auto path = FindEngine(engine);
   if (path) return {};
   return {false, path.error().message()};
 }
