@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kenning/base/file.h"
+#include "kenning/base/strings.h"
 
 namespace kenning {
 namespace {
@@ -39,10 +40,7 @@ Result<std::vector<Entry>> ReadList(const std::filesystem::path& list) {
                   fmt::format("{}:{}: \"<sha256>  <path below dataset_root>\" is expected",
                               list.string(), number));
     }
-    std::string sha256 = line.substr(0, 64);
-    std::ranges::transform(sha256, sha256.begin(),
-                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    entries.push_back({std::move(sha256), path});
+    entries.push_back({ToLower(line.substr(0, 64)), path});
   }
   return entries;
 }

@@ -14,6 +14,7 @@
 #include <jpeglib.h>
 
 #include "kenning/base/file.h"
+#include "kenning/base/strings.h"
 
 namespace kenning {
 namespace {
@@ -225,9 +226,7 @@ Result<Tensor> ToTensor(const Image& image, std::size_t width, std::size_t heigh
 }
 
 bool IsImageFile(const std::filesystem::path& path) {
-  std::string extension = path.extension().string();
-  std::ranges::transform(extension, extension.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string extension = ToLower(path.extension().string());
   return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
 }
 

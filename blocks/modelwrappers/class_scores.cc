@@ -14,12 +14,6 @@
 namespace kenning {
 namespace {
 
-std::string Lower(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 /// "cat, dog, … (1000)": enough to see what is meant.
 std::string FirstOf(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 5;
@@ -49,11 +43,11 @@ Result<ClassScoreReader> ClassScoreReader::Make(const TensorSpec& output,
   if (!model_classes.empty() && model_classes != dataset_classes) {
     std::map<std::string, std::size_t> positions;
     for (std::size_t i = 0; i < model_classes.size(); ++i) {
-      positions.emplace(Lower(model_classes[i]), i);
+      positions.emplace(ToLower(model_classes[i]), i);
     }
     std::vector<std::string> unmatched;
     for (const std::string& name : dataset_classes) {
-      const auto it = positions.find(Lower(name));
+      const auto it = positions.find(ToLower(name));
       if (it == positions.end()) {
         unmatched.push_back(name);
       } else {

@@ -35,10 +35,7 @@ bool Contains(const std::vector<std::string>& list, const std::string& item) {
 }
 
 std::string FormatOf(const std::string& path, const Registry& registry) {
-  std::string extension = std::filesystem::path(path).extension().string();
-  std::ranges::transform(extension, extension.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return registry.FormatOfExtension(extension);
+  return registry.FormatOfExtension(ToLower(std::filesystem::path(path).extension().string()));
 }
 
 void CheckBlocksPresent(const Scenario& scenario, const StepSet& steps, Problems& problems) {

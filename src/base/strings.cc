@@ -8,16 +8,13 @@
 #include <cctype>
 
 namespace kenning {
-namespace {
 
-std::string Lower(std::string_view text) {
+std::string ToLower(std::string_view text) {
   std::string lower(text);
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return lower;
 }
-
-}  // namespace
 
 std::size_t EditDistance(std::string_view a, std::string_view b) {
   // Names are short; a hostile one must not cost quadratic time.
@@ -45,10 +42,10 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
 
 std::vector<std::string> NearestNames(std::string_view name,
                                       std::span<const std::string> candidates, std::size_t limit) {
-  const std::string wanted = Lower(name);
+  const std::string wanted = ToLower(name);
   std::vector<std::pair<std::size_t, std::string>> ranked;
   for (const std::string& candidate : candidates) {
-    const std::string lower = Lower(candidate);
+    const std::string lower = ToLower(candidate);
     const std::size_t distance = EditDistance(wanted, lower);
     const std::size_t allowed = std::max<std::size_t>(1, std::max(wanted.size(), lower.size()) / 3);
     if (distance <= allowed) ranked.emplace_back(distance, candidate);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kenning/base/file.h"
+#include "kenning/base/strings.h"
 #include "scenario/block_check.h"
 #include "scenario/json_params.h"
 #include "scenario/utf8.h"
@@ -24,9 +25,7 @@ constexpr std::uint64_t kLargestJsonBytes = 16U << 20U;
 constexpr std::uint64_t kLargestYamlBytes = 1U << 20U;
 
 bool LooksLikeJson(std::string_view text, const std::string& file_name) {
-  std::string extension = std::filesystem::path(file_name).extension().string();
-  std::ranges::transform(extension, extension.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string extension = ToLower(std::filesystem::path(file_name).extension().string());
   if (extension == ".json") return true;
   if (extension == ".yaml" || extension == ".yml") return false;
   const std::size_t first = text.find_first_not_of(" \t\r\n");

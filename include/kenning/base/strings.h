@@ -20,6 +20,9 @@ std::vector<std::string> NearestNames(std::string_view name,
                                       std::span<const std::string> candidates,
                                       std::size_t limit = 3);
 
+/// ASCII letters in lower case; other bytes as they are.
+std::string ToLower(std::string_view text);
+
 /// "1.5 MB" (powers of 1000).
 std::string HumanBytes(std::uint64_t bytes);
 

@@ -320,9 +320,7 @@ Result<> FetchWhole(const DownloadRequest& request, PartFile& part, ProgressSink
 Result<> CheckSum(const DownloadRequest& request, const std::filesystem::path& file) {
   if (!request.sha256) return {};
   KENNING_ASSIGN_OR_RETURN(const std::string found, Sha256OfFile(file));
-  std::string wanted = *request.sha256;
-  std::ranges::transform(wanted, wanted.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string wanted = ToLower(*request.sha256);
   if (found == wanted) return {};
   return Fail(ErrorCode::kInvalidData,
               fmt::format("{}: the downloaded file has the SHA-256 {}, expected is {}; the server "
