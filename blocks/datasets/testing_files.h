@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "kenning/base/file.h"
+#include "kenning/registry/params_from_text.h"
 #include "kenning/registry/registry.h"
 
 namespace kenning::testing_files {
@@ -61,10 +62,8 @@ class FolderTest : public testing::Test {
 
 inline Params WithDefaults(const ParamSchema& schema,
                            std::map<std::string, ParamValue, std::less<>> given) {
-  for (const ParamSpec& param : schema.params) {
-    if (param.default_value && !given.contains(param.name))
-      given[param.name] = *param.default_value;
-  }
+  auto defaults = DefaultParams(schema).values();
+  given.merge(defaults);
   return Params(std::move(given));
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "kenning/base/file.h"
+#include "kenning/registry/params_from_text.h"
 #include "magic_wand_wrapper.h"
 #include "onnx_classifier.h"
 
@@ -34,11 +35,8 @@ class WrapperTest : public testing::Test {
 
   static Params Checked(const ParamSchema& schema,
                         std::map<std::string, ParamValue, std::less<>> given) {
-    for (const ParamSpec& param : schema.params) {
-      if (param.default_value && !given.contains(param.name)) {
-        given[param.name] = *param.default_value;
-      }
-    }
+    auto defaults = DefaultParams(schema).values();
+    given.merge(defaults);
     return Params(std::move(given));
   }
 

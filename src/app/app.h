@@ -48,8 +48,11 @@ Result<Plan> MakePlan(Scenario scenario, StepSet steps, AppContext& context);
 /// What would be done, for --dry-run.
 std::string DescribePlan(const Plan& plan);
 
-/// Runs the optimizers in order. Without optimizers: returns the wrapper's own model.
-Result<ModelArtifact> RunOptimize(const Plan& plan, AppContext& context);
+struct Blocks;
+
+/// Runs the optimizers in order. Without optimizers: returns the wrapper's own model. `made` are
+/// the plan's blocks (app/make_blocks.h); steps of one command share them.
+Result<ModelArtifact> RunOptimize(const Plan& plan, const Blocks& made, AppContext& context);
 
 struct TestOptions {
   /// Shown in comparisons; empty: the wrapper's model_name, else the measurements' file stem.
@@ -61,6 +64,7 @@ struct TestOptions {
 };
 /// Loads the final artifact (of the last optimizer, or the wrapper's model) and runs the test
 /// split. On cancellation returns the partial record with log.complete == false.
-Result<RunRecord> RunTest(const Plan& plan, const TestOptions& options, AppContext& context);
+Result<RunRecord> RunTest(const Plan& plan, const TestOptions& options, const Blocks& made,
+                          AppContext& context);
 
 }  // namespace kenning

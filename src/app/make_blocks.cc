@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "kenning/registry/params_from_text.h"
 #include "resource/resource.h"
 
 namespace kenning {
@@ -55,11 +56,7 @@ Result<std::unique_ptr<Platform>> MakePlatform(const Scenario& scenario, AppCont
   }
   KENNING_ASSIGN_OR_RETURN(const BlockInfo* info,
                            context.registry.Find(BlockCategory::kPlatform, kDefaultPlatform));
-  std::map<std::string, ParamValue, std::less<>> defaults;
-  for (const ParamSpec& param : info->schema.params) {
-    if (param.default_value) defaults[param.name] = *param.default_value;
-  }
-  return info->make_platform(Params(std::move(defaults)), blocks);
+  return info->make_platform(DefaultParams(info->schema), blocks);
 }
 
 Result<Blocks> MakeBlocks(const Plan& plan, AppContext& context) {

@@ -26,8 +26,7 @@ Result<ModelArtifact> RunOptimizer(const ScenarioBlock& block, const ModelArtifa
 
 }  // namespace
 
-Result<ModelArtifact> RunOptimize(const Plan& plan, AppContext& context) {
-  KENNING_ASSIGN_OR_RETURN(const Blocks made, MakeBlocks(plan, context));
+Result<ModelArtifact> RunOptimize(const Plan& plan, const Blocks& made, AppContext& context) {
   BlockContext blocks = MakeBlockContext(context, made.platform.get());
   std::optional<DatasetCalibration> calibration;
   if (made.dataset != nullptr) {

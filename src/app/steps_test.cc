@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "app/app.h"
+#include "app/make_blocks.h"
 #include "app/testing_blocks.h"
 #include "kenning/base/file.h"
 
@@ -118,6 +119,15 @@ class StepsTest : public testing::Test {
     return plan;
   }
 
+  Result<ModelArtifact> OptimizeStep(const Plan& plan) {
+    KENNING_ASSIGN_OR_RETURN(const Blocks made, MakeBlocks(plan, context_));
+    return RunOptimize(plan, made, context_);
+  }
+  Result<RunRecord> TestStep(const Plan& plan, const TestOptions& options) {
+    KENNING_ASSIGN_OR_RETURN(const Blocks made, MakeBlocks(plan, context_));
+    return RunTest(plan, options, made, context_);
+  }
+
   std::filesystem::path folder_;
   std::filesystem::path optimizer_path_;
   bool calibrates_ = false;
@@ -131,11 +141,11 @@ class StepsTest : public testing::Test {
 TEST_F(StepsTest, OnlyAnOptimizerThatAsksNeedsCalibrationSamples) {
   Plan plan = MakeTestPlan();
   plan.scenario.optimizers = {Block(2)};
-  const auto copied = RunOptimize(plan, context_);
+  const auto copied = OptimizeStep(plan);
   ASSERT_TRUE(copied) << copied.error().ToString();
   EXPECT_EQ(copied->path, optimizer_path_);
   calibrates_ = true;
-  const auto refused = RunOptimize(plan, context_);
+  const auto refused = OptimizeStep(plan);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), ErrorCode::kFailedPrecondition);
   EXPECT_THAT(refused.error().message(), HasSubstr("external_calibration_dataset"));
@@ -144,21 +154,21 @@ TEST_F(StepsTest, OnlyAnOptimizerThatAsksNeedsCalibrationSamples) {
 TEST_F(StepsTest, TheModelNameNamesARunThatHasNoOther) {
   Plan plan = MakeTestPlan();
   plan.scenario.model_wrapper->params = Params(Values{{"model_name", "Remainders"}});
-  auto record = RunTest(plan, {.sample_interval_s = 10}, context_);
+  auto record = TestStep(plan, {.sample_interval_s = 10});
   ASSERT_TRUE(record) << record.error().ToString();
   EXPECT_EQ(record->name, "Remainders");
-  record = RunTest(plan, {.name = "given", .sample_interval_s = 10}, context_);
+  record = TestStep(plan, {.name = "given", .sample_interval_s = 10});
   ASSERT_TRUE(record);
   EXPECT_EQ(record->name, "given");
   plan.scenario.model_wrapper->params = Params(Values{{"model_name", ParamValue{}}});
-  EXPECT_EQ(RunTest(plan, {.sample_interval_s = 10}, context_)->name, "");
+  EXPECT_EQ(TestStep(plan, {.sample_interval_s = 10})->name, "");
 }
 
 TEST_F(StepsTest, AFileUriNamesTheOptimisedModel) {
   Plan plan = MakeTestPlan();
   plan.scenario.optimizers = {
       Block(2, {{"compiled_model_path", "file://" + (folder_ / "in.fake").string()}})};
-  const auto record = RunTest(plan, {.sample_interval_s = 10}, context_);
+  const auto record = TestStep(plan, {.sample_interval_s = 10});
   ASSERT_TRUE(record) << record.error().ToString();
   EXPECT_EQ(FakeRuntime::loaded_, folder_ / "in.fake");
 }

@@ -12,6 +12,7 @@
 #include "kenning/base/clock.h"
 #include "kenning/base/log.h"
 #include "kenning/base/uri.h"
+#include "kenning/registry/params_from_text.h"
 #include "measure/environment.h"
 #include "measure/sampler.h"
 
@@ -29,11 +30,7 @@ Result<std::unique_ptr<Runtime>> MakeRuntime(const Plan& plan, BlockContext& blo
   for (const BlockInfo* info : context.registry.List(BlockCategory::kRuntime)) {
     if (std::ranges::find(info->accepts, format) == info->accepts.end()) continue;
     if (info->probe && !info->probe().available) continue;
-    std::map<std::string, ParamValue, std::less<>> defaults;
-    for (const ParamSpec& param : info->schema.params) {
-      if (param.default_value) defaults[param.name] = *param.default_value;
-    }
-    return info->make_runtime(Params(std::move(defaults)), blocks);
+    return info->make_runtime(DefaultParams(info->schema), blocks);
   }
   return Fail(ErrorCode::kUnavailable,
               fmt::format("no runtime of this build runs models of format \"{}\"", format));
@@ -132,9 +129,9 @@ Result<> Measure(const Plan& plan, const TestOptions& options, const Blocks& mad
 
 }  // namespace
 
-Result<RunRecord> RunTest(const Plan& plan, const TestOptions& options, AppContext& context) {
+Result<RunRecord> RunTest(const Plan& plan, const TestOptions& options, const Blocks& made,
+                          AppContext& context) {
   RunRecord record;
-  KENNING_ASSIGN_OR_RETURN(const Blocks made, MakeBlocks(plan, context));
   record.environment = CaptureEnvironment(made.platform->info());
   BlockContext blocks = MakeBlockContext(context, made.platform.get());
   KENNING_ASSIGN_OR_RETURN(const auto runtime, MakeRuntime(plan, blocks, context));

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "app/app.h"
+#include "app/make_blocks.h"
 #include "cli/commands.h"
 #include "cli/console_progress.h"
 #include "cli/pipeline_options.h"
@@ -159,8 +160,17 @@ class Pipeline {
     }
   }
 
+  /// A chain of steps reads its model and prepares its dataset once.
+  Result<> MakeBlocksOnce() {
+    if (blocks_) return {};
+    KENNING_ASSIGN_OR_RETURN(blocks_, MakeBlocks(*plan_, app_));
+    return {};
+  }
+
   Result<> Optimize() {
-    KENNING_ASSIGN_OR_RETURN(const ModelArtifact artifact, RunOptimize(*plan_, app_), "optimize");
+    KENNING_RETURN_IF_ERROR(MakeBlocksOnce(), "optimize");
+    KENNING_ASSIGN_OR_RETURN(const ModelArtifact artifact, RunOptimize(*plan_, *blocks_, app_),
+                             "optimize");
     for (const ProvenanceStep& step : artifact.provenance) {
       fmt::print("{}: {:.1f} s\n", step.block, step.duration_s);
       for (const std::string& note : step.notes) fmt::print("  {}\n", note);
@@ -177,7 +187,8 @@ class Pipeline {
     test.warm_up = options_.warm_up;
     test.max_samples = options_.max_samples;
     if (!options_.model_names.empty()) test.name = options_.model_names[0];
-    KENNING_ASSIGN_OR_RETURN(RunRecord record, RunTest(*plan_, test, app_), "test");
+    KENNING_RETURN_IF_ERROR(MakeBlocksOnce(), "test");
+    KENNING_ASSIGN_OR_RETURN(RunRecord record, RunTest(*plan_, test, *blocks_, app_), "test");
     if (record.name.empty()) {
       record.name =
           options_.measurements.empty() ? "run" : options_.measurements[0].stem().string();
@@ -236,6 +247,7 @@ class Pipeline {
   ConsoleProgress progress_;
   AppContext app_;
   std::optional<Plan> plan_;
+  std::optional<Blocks> blocks_;
   ReportTypes types_;
   std::vector<RunRecord> records_;
 };
