@@ -38,23 +38,12 @@ Result<std::unique_ptr<ModelWrapper>> MakeMagicWandWrapper(const Params& params,
   }
   TensorSpec window;
   window.shape = {params.Int("window_size"), 3};
-  InputAdapter input;
-  KENNING_ASSIGN_OR_RETURN(input, InputAdapter::Make(window, spec.inputs[0], {}),
-                           "window_size of the model wrapper");
-  std::vector<std::string> classes;
-  if (dataset != nullptr) {
-    if (dataset->info().sample_specs.size() != 1) {
-      return Fail(ErrorCode::kInvalidScenario, "a magic wand model takes one tensor a sample");
-    }
-    KENNING_ASSIGN_OR_RETURN(
-        input, InputAdapter::Make(dataset->info().sample_specs[0], spec.inputs[0], {}));
-    classes = dataset->info().class_names;
-  }
-  KENNING_ASSIGN_OR_RETURN(
-      ClassScoreReader scores,
-      ClassScoreReader::Make(spec.outputs[0], spec.outputs[0].class_names, classes, false));
-  return std::make_unique<ClassifierWrapper>(std::move(model), "onnx", std::move(input),
-                                             std::move(scores), std::size_t{0});
+  KENNING_RETURN_IF_ERROR(InputAdapter::Make(window, spec.inputs[0], {}),
+                          "window_size of the model wrapper");
+  ClassifierOptions options;
+  options.framework = "onnx";
+  options.classes = spec.outputs[0].class_names;
+  return MakeClassifier(std::move(model), options, dataset);
 }
 
 ParamSchema MagicWandSchema() {

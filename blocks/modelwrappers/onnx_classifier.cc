@@ -119,6 +119,30 @@ Result<std::vector<std::string>> GivenClassNames(const Params& params, BlockCont
   return names;
 }
 
+Result<std::unique_ptr<ModelWrapper>> MakeClassifier(ModelArtifact model,
+                                                     const ClassifierOptions& options,
+                                                     const Dataset* dataset) {
+  const ModelSpec& spec = model.spec;
+  InputAdapter input;
+  std::vector<std::string> dataset_classes;
+  if (dataset != nullptr) {
+    if (dataset->info().sample_specs.size() != 1) {
+      return Fail(ErrorCode::kInvalidScenario,
+                  fmt::format("dataset {} gives {} tensors a sample, the model takes one",
+                              dataset->info().name, dataset->info().sample_specs.size()));
+    }
+    KENNING_ASSIGN_OR_RETURN(
+        input, InputAdapter::Make(dataset->info().sample_specs[0], spec.inputs[0], options.input));
+    dataset_classes = dataset->info().class_names;
+  }
+  KENNING_ASSIGN_OR_RETURN(
+      ClassScoreReader scores,
+      ClassScoreReader::Make(spec.outputs[options.output_index], options.classes, dataset_classes,
+                             options.softmax));
+  return std::make_unique<ClassifierWrapper>(std::move(model), options.framework, std::move(input),
+                                             std::move(scores), options.output_index);
+}
+
 Result<std::unique_ptr<ModelWrapper>> MakeOnnxClassifier(const Params& params,
                                                          const Dataset* dataset,
                                                          BlockContext& context) {
@@ -132,28 +156,14 @@ Result<std::unique_ptr<ModelWrapper>> MakeOnnxClassifier(const Params& params,
                             model.path.string(), spec.inputs.size(), spec.outputs.size()));
   }
   KENNING_RETURN_IF_ERROR(CheckInputType(spec.inputs[0], params));
-  KENNING_ASSIGN_OR_RETURN(const std::size_t output_index, FindOutput(params, spec));
-  KENNING_ASSIGN_OR_RETURN(std::vector<std::string> classes, GivenClassNames(params, context));
-  if (classes.empty()) classes = spec.outputs[output_index].class_names;
-  KENNING_ASSIGN_OR_RETURN(const InputOptions options,
-                           ReadInputOptions(params, spec.inputs[0], dataset));
-  InputAdapter input;
-  std::vector<std::string> dataset_classes;
-  if (dataset != nullptr) {
-    if (dataset->info().sample_specs.size() != 1) {
-      return Fail(ErrorCode::kInvalidScenario,
-                  fmt::format("dataset {} gives {} tensors a sample, the model takes one",
-                              dataset->info().name, dataset->info().sample_specs.size()));
-    }
-    KENNING_ASSIGN_OR_RETURN(
-        input, InputAdapter::Make(dataset->info().sample_specs[0], spec.inputs[0], options));
-    dataset_classes = dataset->info().class_names;
-  }
-  KENNING_ASSIGN_OR_RETURN(ClassScoreReader scores,
-                           ClassScoreReader::Make(spec.outputs[output_index], classes,
-                                                  dataset_classes, params.Bool("softmax")));
-  return std::make_unique<ClassifierWrapper>(std::move(model), params.String("framework"),
-                                             std::move(input), std::move(scores), output_index);
+  ClassifierOptions options;
+  options.framework = params.String("framework");
+  options.softmax = params.Bool("softmax");
+  KENNING_ASSIGN_OR_RETURN(options.output_index, FindOutput(params, spec));
+  KENNING_ASSIGN_OR_RETURN(options.classes, GivenClassNames(params, context));
+  if (options.classes.empty()) options.classes = spec.outputs[options.output_index].class_names;
+  KENNING_ASSIGN_OR_RETURN(options.input, ReadInputOptions(params, spec.inputs[0], dataset));
+  return MakeClassifier(std::move(model), options, dataset);
 }
 
 ParamSchema OnnxClassifierSchema() {

@@ -34,6 +34,20 @@ class ClassifierWrapper final : public ModelWrapper {
   std::size_t output_index_;
 };
 
+/// What a classifier's wrapper is made of, beside its model.
+struct ClassifierOptions {
+  std::string framework;
+  InputOptions input;
+  std::vector<std::string> classes;  ///< The model's; empty: not named.
+  std::size_t output_index = 0;
+  bool softmax = false;
+};
+/// Fits a model with one input to the dataset's samples and classes; `dataset` may be null.
+/// \return kInvalidScenario where they do not fit.
+Result<std::unique_ptr<ModelWrapper>> MakeClassifier(ModelArtifact model,
+                                                     const ClassifierOptions& options,
+                                                     const Dataset* dataset);
+
 ParamSchema OnnxClassifierSchema();
 Result<std::unique_ptr<ModelWrapper>> MakeOnnxClassifier(const Params& params,
                                                          const Dataset* dataset,
