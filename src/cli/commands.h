@@ -24,6 +24,8 @@ using Words = std::vector<std::string>;
 /// `steps`: of optimize, test, report, in any order, at least one.
 Result<int> PipelineCommand(const std::vector<std::string>& steps, const Words& words,
                             CommandContext& context);
+/// The words that `list` takes: "datasets", "runtimes", …
+std::vector<std::string> ListCategories();
 Result<int> ListCommand(const Words& words, CommandContext& context);
 Result<int> InfoCommand(const Words& words, CommandContext& context);
 Result<int> SchemaCommand(const Words& words, CommandContext& context);

@@ -78,8 +78,8 @@ std::set<std::string> Candidates(const Words& words, const Registry& registry) {
   if (last == "cache") return {"list", "clear", "path"};
   if (last == "info") return AllClassNames(registry);
   if (last == "list") {
-    return {"datasets",  "modelwrappers", "optimizers",      "runtimes",
-            "protocols", "platforms",     "runtimebuilders", "reports"};
+    const std::vector<std::string> words_of_list = ListCategories();
+    return {words_of_list.begin(), words_of_list.end()};
   }
   if (last == "schema") return {"--output"};
   if (option) {

@@ -49,12 +49,17 @@ void PrintKnown(const Registry& registry, const Heading& heading) {
 
 }  // namespace
 
+std::vector<std::string> ListCategories() {
+  std::vector<std::string> words;
+  for (const Heading& heading : kHeadings) words.emplace_back(heading.word);
+  return words;
+}
+
 Result<int> ListCommand(const Words& words, CommandContext& context) {
   CLI::App app("The blocks of this build, and whether they can run here.", "kenning list");
   std::vector<std::string> wanted;
-  std::vector<std::string> names;
+  const std::vector<std::string> names = ListCategories();
   bool all = false;
-  for (const Heading& heading : kHeadings) names.emplace_back(heading.word);
   app.add_option("category", wanted, "Only these: " + Join(names))->check(CLI::IsMember(names));
   app.add_flag("-a,--all", all, "Also the classes of Kenning that are not available here");
   app.footer("Examples:\n  kenning list\n  kenning list runtimes optimizers --all");
