@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gzip
 import io
 import itertools
 import json
@@ -42,6 +41,11 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
+
+MODELS = Path(__file__).resolve().parents[2] / "resources" / "models"
+sys.path.insert(0, str(MODELS))
+
+from idx_file import read_idx  # noqa: E402
 
 TYPES = {"U8": QuantType.QUInt8, "S8": QuantType.QInt8}
 
@@ -107,17 +111,6 @@ class Reader(CalibrationDataReader):
     def get_next(self) -> dict[str, np.ndarray] | None:
         """Return the next batch, or None after the last."""
         return next(self.feeds, None)
-
-
-def read_idx(path: Path) -> np.ndarray:
-    """Read a gzip-compressed IDX file of unsigned bytes."""
-    with gzip.open(path, "rb") as file:
-        data = file.read()
-    if data[:3] != b"\x00\x00\x08":
-        raise ValueError(f"{path}: not an IDX file of unsigned bytes")
-    rank = data[3]
-    shape = np.frombuffer(data, ">u4", rank, 4).astype(int)
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)
 
 
 def load_images(folder: Path, part: str, model: onnx.ModelProto) -> np.ndarray:

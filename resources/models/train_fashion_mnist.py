@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import gzip
 import json
 import time
 from pathlib import Path
@@ -24,6 +23,7 @@ from torch import nn
 from torch.nn import functional
 
 # isort: split
+from idx_file import read_idx
 from onnx_tools import GraphWriter, fold_batch_norm, report
 
 MEAN = 0.2860
@@ -41,17 +41,6 @@ CLASS_NAMES = [
     "Ankle boot",
 ]
 DOC = "Small residual convolutional network that classifies 28x28 Fashion-MNIST images."
-
-
-def read_idx(path: Path) -> np.ndarray:
-    """Read a gzip-compressed IDX file of unsigned bytes."""
-    with gzip.open(path, "rb") as file:
-        data = file.read()
-    if data[:3] != b"\x00\x00\x08":
-        raise ValueError(f"{path}: not an IDX file of unsigned bytes")
-    rank = data[3]
-    shape = np.frombuffer(data, ">u4", rank, 4).astype(int)
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)
 
 
 def load(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
