@@ -40,8 +40,11 @@ if(NOT KENNING_DEPS_DIR)
   endif()
 endif()
 
+# What is there already is built in any case; engines without their packages are listed as unavailable.
+set(KENNING_FETCH_ENGINES "onnxruntime;tflite" CACHE STRING
+    "Engines whose packages are fetched where they are missing, or all, or empty")
 execute_process(
-  COMMAND "${PROJECT_SOURCE_DIR}/scripts/fetch-deps" --dir "${KENNING_DEPS_DIR}" onnx onnxruntime
+  COMMAND "${PROJECT_SOURCE_DIR}/scripts/fetch-deps" --dir "${KENNING_DEPS_DIR}" ${KENNING_FETCH_ENGINES}
   RESULT_VARIABLE kenning_fetch_result)
 if(NOT kenning_fetch_result EQUAL 0)
   message(WARNING "scripts/fetch-deps failed (${kenning_fetch_result}): engines whose packages are "

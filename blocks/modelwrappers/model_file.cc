@@ -13,19 +13,20 @@ Result<ModelArtifact> DescribeModelFile(const std::string& uri, const std::strin
   ModelArtifact artifact;
   artifact.format = format;
   KENNING_ASSIGN_OR_RETURN(artifact.path, context.resolve_uri(uri));
-  std::error_code error;
-  artifact.size_bytes = std::filesystem::file_size(artifact.path, error);
-  if (error) {
-    return Fail(ErrorCode::kNotFound, fmt::format("the model {} cannot be read: {}",
-                                                  artifact.path.string(), error.message()));
+  const auto size = TreeSizeBytes(artifact.path);
+  if (!size) {
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("the model cannot be read: {}", size.error().message()));
   }
+  artifact.size_bytes = *size;
   // The model is read in any case, so that a broken file is found now.
   KENNING_ASSIGN_OR_RETURN(artifact.spec, context.inspect_model(artifact.path, format));
   const std::filesystem::path described = artifact.path.string() + ".json";
-  if (std::filesystem::exists(described, error)) {
+  std::error_code ignored;
+  if (std::filesystem::exists(described, ignored)) {
     KENNING_ASSIGN_OR_RETURN(artifact.spec, LoadModelSpec(described));
   }
-  KENNING_ASSIGN_OR_RETURN(artifact.sha256, Sha256OfFile(artifact.path));
+  KENNING_ASSIGN_OR_RETURN(artifact.sha256, Sha256OfTree(artifact.path));
   return artifact;
 }
 

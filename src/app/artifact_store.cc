@@ -99,8 +99,8 @@ Result<ModelArtifact> LoadArtifact(const std::filesystem::path& path, const std:
   ModelArtifact artifact;
   artifact.path = path;
   artifact.format = format;
-  KENNING_ASSIGN_OR_RETURN(artifact.sha256, Sha256OfFile(path), "model");
-  artifact.size_bytes = std::filesystem::file_size(path);
+  KENNING_ASSIGN_OR_RETURN(artifact.sha256, Sha256OfTree(path), "model");
+  KENNING_ASSIGN_OR_RETURN(artifact.size_bytes, TreeSizeBytes(path), "model");
   if (std::filesystem::exists(IoSpecPath(path))) {
     KENNING_ASSIGN_OR_RETURN(artifact.spec, LoadModelSpec(IoSpecPath(path)));
   }

@@ -60,18 +60,14 @@ Result<ModelArtifact> DeployArtifact(ModelArtifact artifact, const fs::path& wan
   if (fs::equivalent(artifact.path, wanted, error)) return artifact;
   const TemporaryFolder folder(wanted);
   const fs::path alone = folder.path() / wanted.filename();
-  KENNING_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(artifact.path));
-  KENNING_RETURN_IF_ERROR(WriteFileAtomically(alone, bytes), "deploying the model");
+  KENNING_RETURN_IF_ERROR(CopyTree(artifact.path, alone), "deploying the model");
   KENNING_RETURN_IF_ERROR(CheckWhole(artifact, alone, wanted, blocks));
-  if (fs::is_directory(wanted, error)) {
+  const bool is_folder = fs::is_directory(alone, error);
+  if (!is_folder && fs::is_directory(wanted, error)) {
     return Fail(ErrorCode::kIo,
                 fmt::format("{}: is a directory; name a file as save_model_path", wanted.string()));
   }
-  fs::rename(alone, wanted, error);
-  if (error) {
-    return Fail(ErrorCode::kIo,
-                fmt::format("deploying the model: {}: {}", wanted.string(), error.message()));
-  }
+  KENNING_RETURN_IF_ERROR(ReplaceTree(alone, wanted), "deploying the model");
   artifact.path = wanted;
   KENNING_RETURN_IF_ERROR(SaveArtifactFacts(artifact));
   return artifact;

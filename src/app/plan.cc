@@ -35,7 +35,9 @@ bool Contains(const std::vector<std::string>& list, const std::string& item) {
 }
 
 std::string FormatOf(const std::string& path, const Registry& registry) {
-  return registry.FormatOfExtension(ToLower(std::filesystem::path(path).extension().string()));
+  // A file:// or http:// URI names a file by its last part, as a path does.
+  const auto local = OutputPathFromUri(path);
+  return registry.FormatOfPath(local ? *local : std::filesystem::path(path));
 }
 
 void CheckBlocksPresent(const Scenario& scenario, const StepSet& steps, Problems& problems) {

@@ -104,4 +104,13 @@ ModelInspector LazyInspector(std::string engine, std::string format) {
   };
 }
 
+GraphReader LazyGraphReader(std::string engine, std::string format) {
+  return [engine = std::move(engine),
+          format = std::move(format)](const std::filesystem::path& path) -> Result<GraphInfo> {
+    KENNING_ASSIGN_OR_RETURN(const EngineModule* module, LoadEngine(engine));
+    if (module->read_graph == nullptr) return Fail(NoSuchPart(engine, "graph reader"));
+    return module->read_graph(path, format);
+  };
+}
+
 }  // namespace kenning

@@ -204,4 +204,15 @@ std::string Registry::FormatOfExtension(std::string_view extension) const {
   return "";
 }
 
+std::string Registry::FormatOfPath(const std::filesystem::path& path) const {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    for (const InspectorInfo& inspector : inspectors_) {
+      if (inspector.folder_marker.empty()) continue;
+      if (std::filesystem::exists(path / inspector.folder_marker, ignored)) return inspector.format;
+    }
+  }
+  return FormatOfExtension(ToLower(path.extension().string()));
+}
+
 }  // namespace kenning

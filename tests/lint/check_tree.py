@@ -30,10 +30,11 @@ DOWN = {
     "io_spec": {"core", "base"},
     "scenario": {"registry", "core", "base"},
     "report": {"evaluate", "measure", "core", "base"},
-    "blocks": {"resource", "measure", "io_spec", "registry", "core", "base"},
-    "engines": {"registry", "core", "base"},
-    "app": {"scenario", "resource", "evaluate", "measure", "io_spec", "registry", "core", "base"},
-    "cli": {"app", "report", "scenario", "resource", "evaluate", "measure", "registry", "core", "base"},
+    "blocks": {"toolchain", "resource", "measure", "io_spec", "registry", "core", "base"},
+    "toolchain": {"core", "base"},
+    "engines": {"toolchain", "io_spec", "registry", "core", "base"},
+    "app": {"toolchain", "scenario", "resource", "evaluate", "measure", "io_spec", "registry", "core", "base"},
+    "cli": {"app", "toolchain", "report", "scenario", "resource", "evaluate", "measure", "registry", "core", "base"},
 }
 # Folders that may use any part.
 FREE = ("tests/", "benchmarks/")
@@ -265,7 +266,7 @@ def check_versions(tree):
             ("CHANGELOG.md", r"^## \[([\d.]+)\]"),
         ],
         "ONNX Runtime": [
-            ("scripts/fetch-deps", r"^ORT_VERSION=([\d.]+)"),
+            ("engines/onnxruntime/deps.sh", r"^ORT_VERSION=([\d.]+)"),
             ("cmake/OnnxRuntime.cmake", r"/onnxruntime-([\d.]+\d)"),
             ("engines/onnxruntime/README.md", r"ONNX Runtime (\d+\.\d+\.\d+)"),
         ],

@@ -49,4 +49,17 @@ Result<> WriteFileAtomically(const std::filesystem::path& path, std::string_view
 std::string Sha256Hex(std::string_view bytes);
 Result<std::string> Sha256OfFile(const std::filesystem::path& path);
 
+/// A model is a file, or a folder of files. Of a folder: the SHA-256 of its regular files' relative
+/// paths and SHA-256s, in order of the paths. \return kNotFound, kIo, and kInvalidData for a link
+/// inside the folder.
+Result<std::string> Sha256OfTree(const std::filesystem::path& path);
+/// Bytes of a file, or of all regular files below a folder. \return kNotFound, kIo.
+Result<std::uint64_t> TreeSizeBytes(const std::filesystem::path& path);
+/// Copies a file or a folder to `destination`, which must not be there: whole or not at all.
+Result<> CopyTree(const std::filesystem::path& from, const std::filesystem::path& destination);
+/// Puts `temporary` (a file or a folder, on the same file system) in the place of `destination`,
+/// removing what was there.
+Result<> ReplaceTree(const std::filesystem::path& temporary,
+                     const std::filesystem::path& destination);
+
 }  // namespace kenning

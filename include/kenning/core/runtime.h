@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,6 +22,15 @@ struct OperatorProfile {
   std::string op_type;
   std::int64_t total_ns = 0;
   std::uint64_t calls = 0;
+  std::string dtype;   ///< Of the computation ("int8", "float32"); empty where unknown.
+  std::string kernel;  ///< What ran it: "XNNPACK", "CPUExecutionProvider", …; empty where unknown.
+};
+
+/// A tensor inside a model.
+struct NamedTensor {
+  std::string name;
+  Tensor value;
+  std::optional<QuantParams> quant;
 };
 
 /// A loaded model. One thread at a time per session; sessions are independent of each other.
@@ -39,6 +49,13 @@ class Session {
                           std::span<const MutableTensorView> outputs) = 0;
   /// Per-operator times of all invokes so far; empty unless profiling was asked for.
   virtual Result<std::vector<OperatorProfile>> Profile() = 0;
+  /// Runs the model once and gives the tensors inside it, in order of computation, as far as the
+  /// engine shows them. Slow and large; for comparing models. \return kUnsupported where the engine
+  /// shows none.
+  virtual Result<std::vector<NamedTensor>> Intermediates(std::span<const TensorView> inputs) {
+    static_cast<void>(inputs);
+    return Fail(ErrorCode::kUnsupported, "this engine does not show tensors inside a model");
+  }
 };
 
 struct EngineVersion {

@@ -15,7 +15,7 @@
 namespace kenning {
 
 /// Raised whenever any type that crosses the border changes.
-inline constexpr std::uint32_t kEngineAbiVersion = 1;
+inline constexpr std::uint32_t kEngineAbiVersion = 2;
 
 /// What the module's one C symbol, `kenning_engine_module`, returns (static storage). The symbol is
 /// generated; an engine `x` defines `extern "C" const EngineModule* kenning_engine_x_module()`.
@@ -32,6 +32,9 @@ struct EngineModule {
                                                        BlockContext& context) = nullptr;
   Result<ModelSpec> (*inspect)(const std::filesystem::path& path,
                                std::string_view format) = nullptr;
+  /// The operators of a model; null where the engine does not read them.
+  Result<GraphInfo> (*read_graph)(const std::filesystem::path& path,
+                                  std::string_view format) = nullptr;
 };
 using EngineModuleEntry = const EngineModule* (*)();
 
@@ -48,5 +51,6 @@ Availability ProbeEngine(std::string_view engine);
 RuntimeFactory LazyRuntime(std::string engine, std::string block);
 OptimizerFactory LazyOptimizer(std::string engine, std::string block);
 ModelInspector LazyInspector(std::string engine, std::string format);
+GraphReader LazyGraphReader(std::string engine, std::string format);
 
 }  // namespace kenning

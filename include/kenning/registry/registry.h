@@ -15,6 +15,7 @@
 
 #include "kenning/base/result.h"
 #include "kenning/core/dataset.h"
+#include "kenning/core/graph_info.h"
 #include "kenning/core/model_wrapper.h"
 #include "kenning/core/optimizer.h"
 #include "kenning/core/platform.h"
@@ -73,6 +74,7 @@ using RuntimeFactory =
 using PlatformFactory =
     std::function<Result<std::unique_ptr<Platform>>(const Params&, BlockContext&)>;
 using ModelInspector = std::function<Result<ModelSpec>(const std::filesystem::path& path)>;
+using GraphReader = std::function<Result<GraphInfo>(const std::filesystem::path& path)>;
 
 /// One block. Data; only the factory of its category is set.
 struct BlockInfo {
@@ -105,6 +107,9 @@ struct InspectorInfo {
   std::string format;
   std::vector<std::string> extensions;  ///< ".onnx"
   ModelInspector inspect;
+  GraphReader read_graph = nullptr;  ///< Empty: operators of this format are not read.
+  /// A folder that holds a file of this name is a model of this format ("saved_model.pb").
+  std::string folder_marker = {};
 };
 
 class Registry {
@@ -127,6 +132,9 @@ class Registry {
   const InspectorInfo* InspectorFor(std::string_view format) const;
   /// The format that an extension (".onnx", lower case) stands for; empty where unknown.
   std::string FormatOfExtension(std::string_view extension) const;
+  /// The format of a model on this machine: by a folder's marker file, else by the extension,
+  /// whatever the case of its letters. Empty where unknown.
+  std::string FormatOfPath(const std::filesystem::path& path) const;
 
  private:
   std::vector<std::unique_ptr<BlockInfo>> blocks_;
