@@ -56,4 +56,15 @@ Result<void*> OpenModule(const std::filesystem::path& path) {
               fmt::format("{} cannot be loaded: {}", path.string(), reason ? reason : "unknown"));
 }
 
+std::vector<std::filesystem::path> ResourceFolders() {
+  std::vector<std::filesystem::path> folders;
+  if (const char* given = std::getenv("KENNING_RESOURCES"); given != nullptr && *given != '\0') {
+    folders.emplace_back(given);
+  }
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error) folders.push_back(self.parent_path().parent_path() / "share" / "kenning");
+  return folders;
+}
+
 }  // namespace kenning

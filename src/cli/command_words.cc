@@ -18,7 +18,7 @@ constexpr std::string_view kFlow = "pipelines of running applications are not pa
 constexpr std::string_view kSearch = "the search over optimizers is not part of this version";
 constexpr std::string_view kEditor = "the visual editor is not part of this version";
 
-constexpr std::array<SubcommandInfo, 14> kSubcommands = {{
+constexpr std::array<SubcommandInfo, 15> kSubcommands = {{
     {"optimize", "Run the scenario's optimizers: a model in, a compiled model out", true},
     {"test", "Run the model on the test samples, and measure", true},
     {"report", "Render measurements as Markdown with plots; compare runs", true},
@@ -27,6 +27,7 @@ constexpr std::array<SubcommandInfo, 14> kSubcommands = {{
     {"schema", "The JSON Schema of scenario files, for editors"},
     {"completion", "A completion script for bash, zsh or fish"},
     {"cache", "Downloaded models and data sets: list, clear"},
+    {"toolchain", "Frameworks that some optimizers work with: list, install, remove, check"},
     {"train", "", true, kTraining},
     {"server", "", false, kAgent},
     {"flow", "", false, kFlow},

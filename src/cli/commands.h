@@ -32,6 +32,7 @@ Result<int> SchemaCommand(const Words& words, CommandContext& context);
 Result<int> CompletionCommand(const Words& words, CommandContext& context);
 /// The hidden subcommand that the shells' scripts call: prints candidates for the last word.
 Result<int> CompleteCommand(const Words& words, CommandContext& context);
+Result<int> ToolchainCommand(const Words& words, CommandContext& context);
 Result<int> CacheCommand(const Words& words, CommandContext& context);
 
 }  // namespace kenning

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/pipeline_options.h"
 #include "cli/simple_options.h"
+#include "kenning/toolchain/toolchain.h"
 
 namespace kenning {
 namespace {
@@ -64,6 +65,15 @@ std::set<std::string> AllClassNames(const Registry& registry) {
   return names;
 }
 
+std::set<std::string> ToolchainNames() {
+  std::set<std::string> names;
+  const auto all = ListToolchains();
+  for (const ToolchainInfo& info : all ? *all : std::vector<ToolchainInfo>{}) {
+    names.insert(info.name);
+  }
+  return names;
+}
+
 /// What may stand where the last of `words` stands.
 std::set<std::string> Candidates(const Words& words, const Registry& registry) {
   const Words before(words.begin(), words.empty() ? words.end() : words.end() - 1);
@@ -76,6 +86,10 @@ std::set<std::string> Candidates(const Words& words, const Registry& registry) {
   const std::string& last = split->subcommands.back();
   if (last == "completion") return {"bash", "zsh", "fish"};
   if (last == "cache") return {"list", "clear", "path"};
+  if (last == "toolchain") {
+    if (split->rest.empty()) return {"list", "install", "remove", "doctor"};
+    return ToolchainNames();
+  }
   if (last == "info") return AllClassNames(registry);
   if (last == "list") {
     const std::vector<std::string> words_of_list = ListCategories();

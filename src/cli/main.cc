@@ -39,9 +39,10 @@ Result<int> Dispatch(const CommandWords& words, CommandContext& context) {
     std::string_view name;
     Command run;
   };
-  constexpr Entry kEntries[] = {{"list", ListCommand},     {"info", InfoCommand},
-                                {"schema", SchemaCommand}, {"completion", CompletionCommand},
-                                {"cache", CacheCommand},   {"__complete", CompleteCommand}};
+  constexpr Entry kEntries[] = {{"list", ListCommand},          {"info", InfoCommand},
+                                {"schema", SchemaCommand},      {"completion", CompletionCommand},
+                                {"cache", CacheCommand},        {"toolchain", ToolchainCommand},
+                                {"__complete", CompleteCommand}};
   for (const Entry& entry : kEntries) {
     if (words.subcommands[0] == entry.name) return entry.run(words.rest, context);
   }

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "kenning/base/file.h"
+#include "kenning/base/modules.h"
 #include "kenning/base/strings.h"
 #include "resource/resource.h"
 
@@ -16,18 +17,6 @@ namespace {
 constexpr std::string_view kAllowed =
     "allowed are a path, file:///path, http://…, https://… and kenning:///… (a resource that comes "
     "with kenning)";
-
-std::vector<std::filesystem::path> ResourceFolders() {
-  std::vector<std::filesystem::path> folders;
-  if (const char* given = std::getenv("KENNING_RESOURCES"); given != nullptr && *given != '\0') {
-    folders.emplace_back(given);
-  }
-  std::error_code error;
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
-  // In a build tree this is a link to the source tree's resources, made by CMake.
-  if (!error) folders.push_back(self.parent_path().parent_path() / "share" / "kenning");
-  return folders;
-}
 
 Result<std::filesystem::path> ResolveOwnResource(const std::string& uri, std::string_view rest) {
   while (rest.starts_with('/')) rest.remove_prefix(1);

@@ -23,4 +23,8 @@ ModuleSearch FindModule(std::string_view file_name);
 /// \return its handle for dlsym; kUnavailable with the loader's reason.
 Result<void*> OpenModule(const std::filesystem::path& path);
 
+/// Where files that come with kenning are ("models", "engines", …): $KENNING_RESOURCES, then
+/// ../share/kenning from the executable. In a build tree the latter links to the sources.
+std::vector<std::filesystem::path> ResourceFolders();
+
 }  // namespace kenning

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -83,9 +84,11 @@ struct BlockInfo {
   std::vector<std::string> aliases;  ///< Every dotted path and older name it answers to.
   std::string summary;               ///< One sentence.
   ParamSchema schema;
-  std::string engine;                   ///< "onnxruntime"; empty for engine-free blocks.
-  std::vector<std::string> accepts;     ///< Model formats taken (optimizers, runtimes).
-  std::vector<std::string> produces;    ///< Model formats given (wrappers, optimizers).
+  std::string engine;                 ///< "onnxruntime"; empty for engine-free blocks.
+  std::vector<std::string> accepts;   ///< Model formats taken (optimizers, runtimes).
+  std::vector<std::string> produces;  ///< Model formats given (wrappers, optimizers).
+  /// Toolchains that the block needs, by the format that it is given; "" for every format.
+  std::map<std::string, std::vector<std::string>> toolchains;
   std::function<Availability()> probe;  ///< Empty: always available.
 
   DatasetFactory make_dataset;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Toolchains: frameworks that exist only in Python, each in an isolated environment of its own with
-/// locked versions, which kenning makes and owns. Nothing of them ever runs in kenning's process.
+/// Toolchains: frameworks that exist only in Python, each in an isolated environment of its own
+/// with locked versions, which kenning makes and owns. Nothing of them ever runs in kenning's
+/// process.
 ///
 /// A toolchain is described by engines/<engine>/toolchain/: toolchain.json (name, summary, sizes,
 /// time, the import that proves it) and requirements.lock (every package with version and SHA-256).
@@ -55,9 +56,10 @@ Result<std::filesystem::path> ToolchainSitePackages(std::string_view name);
 Error ToolchainMissing(const ToolchainInfo& info);
 
 /// Downloads what is missing, one package at a time (a later run goes on where one stopped), checks
-/// every SHA-256, installs into a temporary folder, proves the imports, and renames. A second
-/// process waits for the first. \return kIo, kInvalidData (hash), kResourceExhausted, kUnavailable
-/// (no Python that the lock serves), kCancelled.
+/// every SHA-256, installs, proves the imports, and only then marks the toolchain as whole. A
+/// second process waits for the first. Nothing is done where it is whole already. \return kIo,
+/// kInvalidData (hash), kResourceExhausted, kUnavailable (no Python that the lock serves),
+/// kCancelled.
 Result<> InstallToolchain(const ToolchainInfo& info, ProgressSink& progress,
                           const CancelToken& cancel);
 /// Removes it and its downloads; returns the bytes freed.

@@ -7,10 +7,11 @@
 ///
 ///     python <script> request.json response.json
 ///
-/// It uses the module kenning_worker (src/toolchain/kenning_worker.py, on its path): `main(handler)`
-/// reads the request and writes the response whole; `progress(done, total, text)` reports;
-/// `WorkerError(kind, message)` is an error that a user can mend. Standard output and error go to a
-/// log that is kept when the job fails. Python is isolated from the user's own packages.
+/// It uses the module kenning_worker (src/toolchain/kenning_worker.py, on its path):
+/// `main(handler)` reads the request and writes the response whole; `progress(done, total, text)`
+/// reports; `WorkerError(kind, message)` is an error that a user can mend. Standard output and
+/// error go to a log that is kept when the job fails. Python is isolated from the user's own
+/// packages.
 #pragma once
 
 #include <filesystem>
@@ -28,9 +29,9 @@ struct WorkerJob {
   std::string engine;     ///< Folder of the script: "tflite".
   std::string script;     ///< "convert.py"
   nlohmann::json request = nlohmann::json::object();
-  double time_limit_s = 3600;               ///< Then the process group is killed.
-  std::uint64_t memory_limit_bytes = 0;     ///< Resident, of the group; 0: three quarters of memory.
-  std::string stage = "working";            ///< What a progress bar says.
+  double time_limit_s = 3600;            ///< Then the process group is killed.
+  std::uint64_t memory_limit_bytes = 0;  ///< Resident, of the group; 0: three quarters of memory.
+  std::string stage = "working";         ///< What a progress bar says.
 };
 
 /// \return the response's object; kUnavailable (toolchain missing), the worker's own error
