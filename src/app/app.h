@@ -23,6 +23,7 @@ struct AppContext {
   const Registry& registry;
   ProgressSink& progress;
   const CancelToken& cancel;
+  bool install_toolchains = false;  ///< Install toolchains that a plan lacks, instead of failing.
 };
 
 /// Which steps a command line asks for; decides which blocks must be there.

@@ -7,6 +7,7 @@
 #include "app/app.h"
 #include "app/deploy.h"
 #include "app/make_blocks.h"
+#include "app/toolchains.h"
 #include "kenning/base/strings.h"
 #include "kenning/base/uri.h"
 
@@ -195,6 +196,7 @@ Result<Plan> MakePlan(Scenario scenario, StepSet steps, AppContext& context) {
   Problems problems;
   CheckBlocksPresent(plan.scenario, steps, problems);
   KENNING_RETURN_IF_ERROR(problems.Finish());
+  KENNING_RETURN_IF_ERROR(ProvideToolchains(plan.scenario, steps, {}, context));
   KENNING_RETURN_IF_ERROR(CheckAllAvailable(plan.scenario, steps));
   const ScenarioBlock& wrapper = *plan.scenario.model_wrapper;
   if (!wrapper.params.Has("model_path")) {
@@ -217,6 +219,7 @@ Result<Plan> MakePlan(Scenario scenario, StepSet steps, AppContext& context) {
     OutputPath(*plan.scenario.runtime, "save_model_path", problems);
   }
   KENNING_RETURN_IF_ERROR(problems.Finish());
+  KENNING_RETURN_IF_ERROR(ProvideToolchains(plan.scenario, steps, plan.formats, context));
   if (steps.test && !steps.optimize && !plan.scenario.optimizers.empty()) {
     KENNING_RETURN_IF_ERROR(CheckOptimisedModelThere(plan.scenario, problems));
   }

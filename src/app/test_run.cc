@@ -27,13 +27,19 @@ Result<std::unique_ptr<Runtime>> MakeRuntime(const Plan& plan, BlockContext& blo
     return scenario.runtime->info->make_runtime(scenario.runtime->params, blocks);
   }
   const std::string& format = plan.formats.back();
+  std::string reasons;
   for (const BlockInfo* info : context.registry.List(BlockCategory::kRuntime)) {
     if (std::ranges::find(info->accepts, format) == info->accepts.end()) continue;
-    if (info->probe && !info->probe().available) continue;
+    const Availability here = info->probe ? info->probe() : Availability{};
+    if (!here.available) {
+      reasons += fmt::format("\n{}: {}", info->name, here.reason);
+      continue;
+    }
     return info->make_runtime(DefaultParams(info->schema), blocks);
   }
-  return Fail(ErrorCode::kUnavailable,
-              fmt::format("no runtime of this build runs models of format \"{}\"", format));
+  return Fail(
+      ErrorCode::kUnavailable,
+      fmt::format("no runtime of this build runs models of format \"{}\"{}", format, reasons));
 }
 
 /// Where the last optimizer put its model, or the wrapper's own.

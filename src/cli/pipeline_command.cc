@@ -61,7 +61,8 @@ class Pipeline {
         options_(std::move(options)),
         context_(context),
         progress_(ConsoleProgress::ForStandardError()),
-        app_{context.registry, progress_, context.cancel} {}
+        app_{context.registry, progress_, context.cancel,
+             options_.install_missing && !options_.dry_run} {}
 
   Result<int> Run() {
     const bool runs = Has("optimize") || Has("test");

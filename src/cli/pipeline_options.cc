@@ -220,6 +220,9 @@ class Parser {
         ->group("Scenario");
     app_.add_flag("--dry-run", options_.dry_run, "Check the whole plan and print it; run nothing")
         ->group("Scenario");
+    app_.add_flag("--install-missing", options_.install_missing,
+                  "Install the toolchains that the scenario needs (see kenning toolchain)")
+        ->group("Scenario");
   }
 
   void AddTestOptions() {

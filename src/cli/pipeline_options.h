@@ -29,6 +29,7 @@ struct PipelineOptions {
   int warm_up = 3;
   std::optional<std::size_t> max_samples;
   bool dry_run = false;
+  bool install_missing = false;
   LogLevel verbosity = LogLevel::kWarning;
   std::string help;  ///< Not empty: print this and stop.
 };
