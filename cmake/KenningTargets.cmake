@@ -51,17 +51,21 @@ if(KENNING_COVERAGE)
   target_link_options(kenning_flags INTERFACE --coverage)
 endif()
 
-# One gtest executable per part: tests stand beside their sources as *_test.cc.
+# One gtest executable per part: tests stand beside their sources as *_test.cc. With NO_ENTRY the
+# caller adds the entries of ctest.
 function(kenning_add_test name)
   if(NOT KENNING_TESTS)
     return()
   endif()
-  cmake_parse_arguments(arg "" "" "SOURCES;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "NO_ENTRY" "" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE kenning_flags ${arg_DEPS} GTest::gtest GTest::gmock
                                         GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE KENNING_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              KENNING_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  if(arg_NO_ENTRY)
+    return()
+  endif()
   set(labels unit)
   if(arg_LABELS)
     set(labels ${arg_LABELS})

@@ -72,7 +72,12 @@ class NullSession final : public Session {
       return Fail(ErrorCode::kInvalidArgument, "wrong number of tensors");
     }
     for (std::size_t i = 0; i < inputs.size(); ++i)
-      KENNING_RETURN_IF_ERROR(CheckInput(i, inputs[i]));
+      KENNING_RETURN_IF_ERROR(Check("input", spec_.inputs[i], inputs[i]));
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      const MutableTensorView& out = outputs[i];
+      const TensorView view{out.data, out.size_bytes, out.dtype, out.shape};
+      KENNING_RETURN_IF_ERROR(Check("output", spec_.outputs[i], view));
+    }
     const double value = FirstElement(inputs[0]);
     for (const MutableTensorView& output : outputs) {
       if (output.dtype == DType::kFloat32) {
@@ -87,15 +92,14 @@ class NullSession final : public Session {
   Result<std::vector<OperatorProfile>> Profile() override { return std::vector<OperatorProfile>{}; }
 
  private:
-  Result<> CheckInput(std::size_t index, const TensorView& view) const {
-    const TensorSpec& want = spec_.inputs[index];
+  static Result<> Check(const char* what, const TensorSpec& want, const TensorView& view) {
     const Shape shape(view.shape.begin(), view.shape.end());
     const auto elements = ElementCount(shape);
     if (view.dtype != want.dtype || !ShapesCompatible(shape, want.shape) || !elements ||
         *elements * DTypeSize(view.dtype) != view.size_bytes) {
       return Fail(
           ErrorCode::kInvalidArgument,
-          fmt::format("input \"{}\" must be {}, not {}{} of {} bytes", want.name, ToString(want),
+          fmt::format("{} \"{}\" must be {}, not {}{} of {} bytes", what, want.name, ToString(want),
                       DTypeName(view.dtype), ShapeToString(shape), view.size_bytes));
     }
     return {};
