@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "classifier.h"
 #include "model_file.h"
-#include "onnx_classifier.h"
 
 namespace kenning {
 namespace {
@@ -23,13 +23,8 @@ Result<std::unique_ptr<ModelWrapper>> MakeMagicWandWrapper(const Params& params,
                                                            const Dataset* dataset,
                                                            BlockContext& context) {
   const std::string& uri = params.String("model_path");
-  if (!uri.ends_with(".onnx")) {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("{}: this build's MagicWandModelWrapper takes an ONNX model; "
-                            "kenning:///models/magic_wand.onnx is one",
-                            uri));
-  }
-  KENNING_ASSIGN_OR_RETURN(ModelArtifact model, DescribeModelFile(uri, "onnx", context));
+  KENNING_ASSIGN_OR_RETURN(const std::string format, ModelFormat(uri, {}, context));
+  KENNING_ASSIGN_OR_RETURN(ModelArtifact model, DescribeModelFile(uri, format, context));
   const ModelSpec& spec = model.spec;
   if (spec.inputs.size() != 1 || spec.outputs.size() != 1) {
     return Fail(ErrorCode::kInvalidScenario,
@@ -41,7 +36,7 @@ Result<std::unique_ptr<ModelWrapper>> MakeMagicWandWrapper(const Params& params,
   KENNING_RETURN_IF_ERROR(InputAdapter::Make(window, spec.inputs[0], {}),
                           "window_size of the model wrapper");
   ClassifierOptions options;
-  options.framework = "onnx";
+  options.framework = FrameworkOfFormat(format);
   options.classes = spec.outputs[0].class_names;
   return MakeClassifier(std::move(model), options, dataset);
 }
@@ -50,7 +45,8 @@ ParamSchema MagicWandSchema() {
   return {{
       {.name = "model_path",
        .type = ParamType::kUri,
-       .description = "The ONNX model, for example kenning:///models/magic_wand.onnx.",
+       .description = "The model, of any format that this build reads; for example "
+                      "kenning:///models/magic_wand.onnx.",
        .required = true},
       {.name = "model_name",
        .type = ParamType::kString,

@@ -1,20 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "classifier.h"
 #include "kenning/base/check.h"
 #include "kenning/registry/registry.h"
 #include "magic_wand_wrapper.h"
-#include "onnx_classifier.h"
 
 namespace kenning {
+namespace {
+
+/// A classifier of models of some formats; of any format where there are none.
+void AddClassifier(Registry& registry, std::string name, std::vector<std::string> aliases,
+                   std::string summary, std::string_view model, std::vector<std::string> formats) {
+  BlockInfo info;
+  info.category = BlockCategory::kModelWrapper;
+  info.name = std::move(name);
+  info.aliases = std::move(aliases);
+  info.summary = std::move(summary);
+  info.schema = ClassifierSchema(model);
+  info.produces = formats;
+  info.make_model_wrapper = ClassifierFactory(std::move(formats));
+  KENNING_CHECK(registry.Add(std::move(info)).has_value());
+}
+
+}  // namespace
 
 void RegisterModelWrappers(Registry& registry) {
-  BlockInfo classifier;
-  classifier.category = BlockCategory::kModelWrapper;
-  classifier.name = "ONNXClassifier";
-  classifier.summary = "An ONNX model with one input that gives class scores.";
-  classifier.schema = OnnxClassifierSchema();
-  classifier.produces = {"onnx"};
-  classifier.make_model_wrapper = MakeOnnxClassifier;
-  KENNING_CHECK(registry.Add(std::move(classifier)).has_value());
+  AddClassifier(registry, "Classifier", {},
+                "A model of any format with one input that gives class scores.", "model", {});
+  AddClassifier(registry, "ONNXClassifier", {},
+                "An ONNX model with one input that gives class scores.", "ONNX model", {"onnx"});
+  AddClassifier(registry, "TensorFlowWrapper",
+                {"kenning.modelwrappers.frameworks.tensorflow.TensorFlowWrapper"},
+                "A Keras or TensorFlow model with one input that gives class scores.",
+                "Keras model (.h5, .keras) or SavedModel", {"keras", "savedmodel"});
+  AddClassifier(registry, "PyTorchWrapper",
+                {"kenning.modelwrappers.frameworks.pytorch.PyTorchWrapper"},
+                "A PyTorch model (TorchScript or torch.export) with one input that gives class "
+                "scores.",
+                "TorchScript model or exported program", {"torchscript", "torch_export"});
 
   BlockInfo wand;
   wand.category = BlockCategory::kModelWrapper;
@@ -25,7 +47,6 @@ void RegisterModelWrappers(Registry& registry) {
   };
   wand.summary = "Gestures from windows of accelerometer readings.";
   wand.schema = MagicWandSchema();
-  wand.produces = {"onnx"};
   wand.make_model_wrapper = MakeMagicWandWrapper;
   KENNING_CHECK(registry.Add(std::move(wand)).has_value());
 }

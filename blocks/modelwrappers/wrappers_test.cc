@@ -4,10 +4,10 @@
 
 #include <filesystem>
 
+#include "classifier.h"
 #include "kenning/base/file.h"
 #include "kenning/registry/params_from_text.h"
 #include "magic_wand_wrapper.h"
-#include "onnx_classifier.h"
 
 namespace kenning {
 namespace {
@@ -23,6 +23,9 @@ class WrapperTest : public testing::Test {
     spec_.outputs = {{.name = "out", .shape = {kAnyDim, 4}}};
     context_.resolve_uri = [](const std::string& uri) {
       return Result<std::filesystem::path>(uri);
+    };
+    context_.format_of = [](const std::string& uri) {
+      return uri.ends_with(".onnx") ? "onnx" : uri.ends_with(".h5") ? "keras" : "";
     };
     context_.inspect_model = [this](const std::filesystem::path&, const std::string&) {
       return Result<ModelSpec>(spec_);
@@ -46,8 +49,8 @@ class WrapperTest : public testing::Test {
 };
 
 TEST_F(WrapperTest, WithoutADatasetTheModelIsStillDescribed) {
-  const Params params = Checked(OnnxClassifierSchema(), {{"model_path", path_.string()}});
-  const auto wrapper = MakeOnnxClassifier(params, nullptr, context_);
+  const Params params = Checked(ClassifierSchema("model"), {{"model_path", path_.string()}});
+  const auto wrapper = ClassifierFactory({"onnx"})(params, nullptr, context_);
   ASSERT_TRUE(wrapper) << wrapper.error().ToString();
   EXPECT_EQ((*wrapper)->model().format, "onnx");
   EXPECT_EQ((*wrapper)->model().sha256.size(), 64U);
@@ -58,23 +61,23 @@ TEST_F(WrapperTest, TheFileBesideTheModelWins) {
   ASSERT_TRUE(WriteFileAtomically(path_.string() + ".json", R"({
     "input": [{"name": "in", "shape": [1, 8], "dtype": "float32"}],
     "output": [{"name": "out", "shape": [1, 2], "dtype": "float32"}]})"));
-  const Params params = Checked(OnnxClassifierSchema(), {{"model_path", path_.string()}});
-  const auto wrapper = MakeOnnxClassifier(params, nullptr, context_);
+  const Params params = Checked(ClassifierSchema("model"), {{"model_path", path_.string()}});
+  const auto wrapper = ClassifierFactory({"onnx"})(params, nullptr, context_);
   ASSERT_TRUE(wrapper) << wrapper.error().ToString();
   EXPECT_EQ((*wrapper)->model().spec.inputs[0].shape, (Shape{1, 8}));
 }
 
 TEST_F(WrapperTest, MistakesInParametersNameThem) {
-  auto params = Checked(OnnxClassifierSchema(),
+  auto params = Checked(ClassifierSchema("model"),
                         {{"model_path", path_.string()}, {"output_name", std::string("scores")}});
-  auto wrapper = MakeOnnxClassifier(params, nullptr, context_);
+  auto wrapper = ClassifierFactory({"onnx"})(params, nullptr, context_);
   ASSERT_FALSE(wrapper);
   EXPECT_THAT(wrapper.error().message(), HasSubstr("scores"));
-  params = Checked(OnnxClassifierSchema(),
+  params = Checked(ClassifierSchema("model"),
                    {{"model_path", path_.string()}, {"normalization", std::string("custom")}});
-  EXPECT_FALSE(MakeOnnxClassifier(params, nullptr, context_));
-  params = Checked(OnnxClassifierSchema(), {{"model_path", std::string("/nonexistent/m.onnx")}});
-  wrapper = MakeOnnxClassifier(params, nullptr, context_);
+  EXPECT_FALSE(ClassifierFactory({"onnx"})(params, nullptr, context_));
+  params = Checked(ClassifierSchema("model"), {{"model_path", std::string("/nonexistent/m.onnx")}});
+  wrapper = ClassifierFactory({"onnx"})(params, nullptr, context_);
   ASSERT_FALSE(wrapper);
   EXPECT_EQ(wrapper.error().code(), ErrorCode::kNotFound);
 }
@@ -87,8 +90,8 @@ TEST_F(WrapperTest, InputsOfWholeNumbersMustBeMeant) {
                                                     {DType::kInt64, 255.0, false}}) {
     spec_.inputs[0].dtype = dtype;
     const Params params =
-        Checked(OnnxClassifierSchema(), {{"model_path", path_.string()}, {"scale", scale}});
-    const auto wrapper = MakeOnnxClassifier(params, nullptr, context_);
+        Checked(ClassifierSchema("model"), {{"model_path", path_.string()}, {"scale", scale}});
+    const auto wrapper = ClassifierFactory({"onnx"})(params, nullptr, context_);
     EXPECT_EQ(wrapper.has_value(), fits) << DTypeName(dtype) << " " << scale;
     if (!wrapper) {
       EXPECT_EQ(wrapper.error().code(), ErrorCode::kInvalidScenario);
@@ -105,8 +108,42 @@ TEST_F(WrapperTest, MagicWandTakesWindows) {
   const auto refused = MakeMagicWandWrapper(narrow, nullptr, context_);
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().ToString(), HasSubstr("window_size"));
-  const Params keras = Checked(MagicWandSchema(), {{"model_path", std::string("m.h5")}});
-  EXPECT_EQ(MakeMagicWandWrapper(keras, nullptr, context_).error().code(), ErrorCode::kUnsupported);
+  const Params unknown = Checked(MagicWandSchema(), {{"model_path", std::string("m.xyz")}});
+  EXPECT_EQ(MakeMagicWandWrapper(unknown, nullptr, context_).error().code(),
+            ErrorCode::kInvalidScenario);
+}
+
+TEST_F(WrapperTest, FormatAndFrameworkComeFromThePath) {
+  const auto keras = std::filesystem::path(testing::TempDir()) / "wrapper_test_model.h5";
+  ASSERT_TRUE(WriteFileAtomically(keras, "not read either"));
+  const Params params = Checked(ClassifierSchema("model"), {{"model_path", keras.string()}});
+  const auto any = ClassifierFactory({})(params, nullptr, context_);
+  ASSERT_TRUE(any) << any.error().ToString();
+  EXPECT_EQ((*any)->model().format, "keras");
+  EXPECT_EQ((*any)->framework(), "tensorflow");
+  EXPECT_TRUE(ClassifierFactory({"keras", "savedmodel"})(params, nullptr, context_));
+  const auto torch = ClassifierFactory({"torchscript", "torch_export"})(params, nullptr, context_);
+  ASSERT_FALSE(torch);
+  EXPECT_THAT(torch.error().message(), HasSubstr("its format is keras; expected: torchscript"));
+  std::filesystem::remove(keras);
+}
+
+TEST_F(WrapperTest, AFolderIsDescribedBesideIt) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / "wrapper_test_saved";
+  std::filesystem::remove_all(folder);
+  ASSERT_TRUE(WriteFileAtomically(folder / "saved_model.pb", "graph"));
+  ASSERT_TRUE(WriteFileAtomically(folder.string() + ".json", R"({
+    "input": [{"name": "in", "shape": [1, 8], "dtype": "float32"}],
+    "output": [{"name": "out", "shape": [1, 2], "dtype": "float32"}]})"));
+  context_.format_of = [](const std::string&) { return "savedmodel"; };
+  const Params params = Checked(ClassifierSchema("model"), {{"model_path", folder.string() + "/"}});
+  const auto wrapper = ClassifierFactory({})(params, nullptr, context_);
+  ASSERT_TRUE(wrapper) << wrapper.error().ToString();
+  EXPECT_EQ((*wrapper)->model().path, folder);
+  EXPECT_EQ((*wrapper)->model().size_bytes, 5U);
+  EXPECT_EQ((*wrapper)->model().spec.inputs[0].shape, (Shape{1, 8}));
+  std::filesystem::remove_all(folder);
+  std::filesystem::remove(folder.string() + ".json");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "kenning/base/uri.h"
 #include "kenning/registry/params_from_text.h"
 #include "resource/resource.h"
 
@@ -28,10 +29,21 @@ Result<std::unique_ptr<Dataset>> MakeDataset(const Scenario& scenario, BlockCont
 
 }  // namespace
 
+std::string FormatOfUri(const std::string& uri, const Registry& registry) {
+  // A file:// or http:// URI names a file by its last part, as a path does.
+  auto local = OutputPathFromUri(uri);
+  std::filesystem::path path = local ? *std::move(local) : std::filesystem::path(uri);
+  if (!path.has_filename()) path = path.parent_path();
+  return registry.FormatOfPath(path);
+}
+
 BlockContext MakeBlockContext(AppContext& context, const Platform* platform) {
   BlockContext blocks;
   blocks.resolve_uri = [&context](const std::string& uri) {
     return ResolveUri(uri, context.progress, context.cancel);
+  };
+  blocks.format_of = [&context](const std::string& uri) {
+    return FormatOfUri(uri, context.registry);
   };
   blocks.inspect_model = [&context](const std::filesystem::path& path,
                                     const std::string& format) -> Result<ModelSpec> {

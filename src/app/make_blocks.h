@@ -16,6 +16,9 @@ struct Blocks {
   std::unique_ptr<ModelWrapper> wrapper;
 };
 
+/// The model format that a path or URI names; empty where this build knows none.
+std::string FormatOfUri(const std::string& uri, const Registry& registry);
+
 /// What block factories may use; borrows `context` and `platform`.
 BlockContext MakeBlockContext(AppContext& context, const Platform* platform);
 

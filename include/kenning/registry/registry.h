@@ -54,6 +54,8 @@ struct Availability {
 struct BlockContext {
   /// Fetches a URI (path, file://, http(s)://, kenning://) into the cache and gives its local path.
   std::function<Result<std::filesystem::path>(const std::string& uri)> resolve_uri;
+  /// The format that a path or URI names; empty where unknown. Downloads nothing.
+  std::function<std::string(const std::string& uri)> format_of;
   /// Reads a model's IO specification with whichever engine knows the format.
   std::function<Result<ModelSpec>(const std::filesystem::path& path, const std::string& format)>
       inspect_model;
@@ -84,9 +86,10 @@ struct BlockInfo {
   std::vector<std::string> aliases;  ///< Every dotted path and older name it answers to.
   std::string summary;               ///< One sentence.
   ParamSchema schema;
-  std::string engine;                 ///< "onnxruntime"; empty for engine-free blocks.
-  std::vector<std::string> accepts;   ///< Model formats taken (optimizers, runtimes).
-  std::vector<std::string> produces;  ///< Model formats given (wrappers, optimizers).
+  std::string engine;                ///< "onnxruntime"; empty for engine-free blocks.
+  std::vector<std::string> accepts;  ///< Model formats taken (optimizers, runtimes), best first.
+  /// Model formats given (optimizers, wrappers). Of a wrapper, empty: any that the build reads.
+  std::vector<std::string> produces;
   /// Toolchains that the block needs, by the format that it is given; "" for every format.
   std::map<std::string, std::vector<std::string>> toolchains;
   std::function<Availability()> probe;  ///< Empty: always available.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// ONNXClassifier: any ONNX model with one input and class scores as output.
+/// Classifier and its narrower kinds (ONNXClassifier, TensorFlowWrapper, …): any model with one
+/// input and class scores as output, of any format that an engine of the build reads.
 #pragma once
 
 #include "class_scores.h"
@@ -48,10 +49,10 @@ Result<std::unique_ptr<ModelWrapper>> MakeClassifier(ModelArtifact model,
                                                      const ClassifierOptions& options,
                                                      const Dataset* dataset);
 
-ParamSchema OnnxClassifierSchema();
-Result<std::unique_ptr<ModelWrapper>> MakeOnnxClassifier(const Params& params,
-                                                         const Dataset* dataset,
-                                                         BlockContext& context);
+/// `model` says what model_path names: "ONNX model".
+ParamSchema ClassifierSchema(std::string_view model);
+/// A classifier of one of these formats, which the model's path tells; empty: of any.
+ModelWrapperFactory ClassifierFactory(std::vector<std::string> formats);
 
 /// Class names given in a scenario: the list, or the lines of a file.
 Result<std::vector<std::string>> GivenClassNames(const Params& params, BlockContext& context);

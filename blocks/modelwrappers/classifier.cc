@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "onnx_classifier.h"
+#include "classifier.h"
 
 #include <fmt/format.h>
 
@@ -143,11 +143,14 @@ Result<std::unique_ptr<ModelWrapper>> MakeClassifier(ModelArtifact model,
                                              std::move(scores), options.output_index);
 }
 
-Result<std::unique_ptr<ModelWrapper>> MakeOnnxClassifier(const Params& params,
-                                                         const Dataset* dataset,
-                                                         BlockContext& context) {
+namespace {
+
+Result<std::unique_ptr<ModelWrapper>> MakeClassifierOfFormat(const Params& params,
+                                                             const std::string& format,
+                                                             const Dataset* dataset,
+                                                             BlockContext& context) {
   KENNING_ASSIGN_OR_RETURN(ModelArtifact model,
-                           DescribeModelFile(params.String("model_path"), "onnx", context));
+                           DescribeModelFile(params.String("model_path"), format, context));
   const ModelSpec& spec = model.spec;
   if (spec.inputs.size() != 1 || spec.outputs.empty()) {
     return Fail(ErrorCode::kInvalidScenario,
@@ -157,7 +160,8 @@ Result<std::unique_ptr<ModelWrapper>> MakeOnnxClassifier(const Params& params,
   }
   KENNING_RETURN_IF_ERROR(CheckInputType(spec.inputs[0], params));
   ClassifierOptions options;
-  options.framework = params.String("framework");
+  options.framework =
+      params.Has("framework") ? params.String("framework") : FrameworkOfFormat(model.format);
   options.softmax = params.Bool("softmax");
   KENNING_ASSIGN_OR_RETURN(options.output_index, FindOutput(params, spec));
   KENNING_ASSIGN_OR_RETURN(options.classes, GivenClassNames(params, context));
@@ -166,11 +170,24 @@ Result<std::unique_ptr<ModelWrapper>> MakeOnnxClassifier(const Params& params,
   return MakeClassifier(std::move(model), options, dataset);
 }
 
-ParamSchema OnnxClassifierSchema() {
+}  // namespace
+
+ModelWrapperFactory ClassifierFactory(std::vector<std::string> formats) {
+  return [formats = std::move(formats)](
+             const Params& params, const Dataset* dataset,
+             BlockContext& context) -> Result<std::unique_ptr<ModelWrapper>> {
+    KENNING_ASSIGN_OR_RETURN(const std::string format,
+                             ModelFormat(params.String("model_path"), formats, context));
+    return MakeClassifierOfFormat(params, format, dataset, context);
+  };
+}
+
+ParamSchema ClassifierSchema(std::string_view model) {
   return {{
       {.name = "model_path",
        .type = ParamType::kUri,
-       .description = "The ONNX model: a path, file://, http(s):// or kenning:///models/… .",
+       .description =
+           fmt::format("The {}: a path, file://, http(s):// or kenning:///models/… .", model),
        .required = true},
       {.name = "model_name",
        .type = ParamType::kString,
@@ -232,8 +249,10 @@ ParamSchema OnnxClassifierSchema() {
        .nullable = true},
       {.name = "framework",
        .type = ParamType::kString,
-       .description = "Framework that trained the model, shown in reports.",
-       .default_value = ParamValue{std::string("onnx")}},
+       .description = "Framework that trained the model, shown in reports; by default the one that "
+                      "the model's format belongs to.",
+       .default_value = ParamValue{},
+       .nullable = true},
   }};
 }
 
