@@ -34,7 +34,9 @@ Result<ModelArtifact> RunOptimize(const Plan& plan, const Blocks& made, AppConte
   }
   OptimizeContext optimize{calibration ? &*calibration : nullptr, context.progress, context.cancel};
   ModelArtifact artifact = made.wrapper->model();
-  for (const ScenarioBlock& block : plan.scenario.optimizers) {
+  for (std::size_t i = 0; i < plan.scenario.optimizers.size(); ++i) {
+    const ScenarioBlock& block = plan.scenario.optimizers[i];
+    optimize.output_format = i + 1 < plan.formats.size() ? plan.formats[i + 1] : "";
     KENNING_ASSIGN_OR_RETURN(artifact, RunOptimizer(block, artifact, blocks, optimize),
                              fmt::format("{} ({})", block.key_path, block.info->name));
   }

@@ -6,6 +6,7 @@
 
 #include "app/app.h"
 #include "app/deploy.h"
+#include "app/formats.h"
 #include "app/make_blocks.h"
 #include "app/toolchains.h"
 #include "kenning/base/strings.h"
@@ -30,16 +31,6 @@ class Problems {
  private:
   std::vector<std::string> lines_;
 };
-
-bool Contains(const std::vector<std::string>& list, const std::string& item) {
-  return std::ranges::find(list, item) != list.end();
-}
-
-std::string FormatOf(const std::string& path, const Registry& registry) {
-  // A file:// or http:// URI names a file by its last part, as a path does.
-  const auto local = OutputPathFromUri(path);
-  return registry.FormatOfPath(local ? *local : std::filesystem::path(path));
-}
 
 void CheckBlocksPresent(const Scenario& scenario, const StepSet& steps, Problems& problems) {
   const std::string file = scenario.path.empty() ? "the command line" : scenario.path;
@@ -78,28 +69,36 @@ Result<> CheckAllAvailable(const Scenario& scenario, const StepSet& steps) {
   return {};
 }
 
-/// Formats from the wrapper through each optimizer to the runtime.
-void ChainFormats(const Scenario& scenario, Plan& plan, Problems& problems) {
-  plan.formats = {plan.model_format};
+/// The format of the wrapper's model, by its path. \return kInvalidScenario.
+Result<std::string> FormatOfModel(const ScenarioBlock& wrapper, const Registry& registry) {
+  const std::string& path = wrapper.params.String("model_path");
+  std::string format = FormatOfUri(path, registry);
+  const std::vector<std::string>& produces = wrapper.info->produces;
+  if (!format.empty() &&
+      (produces.empty() || std::ranges::find(produces, format) != produces.end())) {
+    return format;
+  }
+  Problems problems;
+  if (format.empty()) {
+    problems.Add(wrapper, fmt::format("parameters.model_path {}: the file's extension is of no "
+                                      "model format that this build knows",
+                                      path));
+  } else {
+    problems.Add(wrapper, fmt::format("parameters.model_path {}: {} takes models of format {}, "
+                                      "this one is {}; \"Classifier\" takes any",
+                                      path, wrapper.info->name, Join(produces), format));
+  }
+  return Fail(problems.Finish().error());
+}
+
+void CheckLocations(const Scenario& scenario, Problems& problems) {
   for (const ScenarioBlock& block : scenario.optimizers) {
-    const std::string& given = plan.formats.back();
-    if (!Contains(block.info->accepts, given)) {
-      problems.Add(block, fmt::format("{} takes {}, but the block before gives {}",
-                                      block.info->name, Join(block.info->accepts), given));
-    }
-    plan.formats.push_back(block.info->produces.empty() ? given : block.info->produces.front());
     const auto location = block.params.values().find("location");
     if (location != block.params.values().end() && block.params.String("location") == "target") {
       problems.Add(block,
                    "location \"target\": optimising on the target needs the target agent, "
                    "which is not part of this version; use \"host\"");
     }
-  }
-  const std::string& last = plan.formats.back();
-  if (scenario.runtime && !Contains(scenario.runtime->info->accepts, last)) {
-    problems.Add(*scenario.runtime, fmt::format("{} runs {}, but the model arrives as {}",
-                                                scenario.runtime->info->name,
-                                                Join(scenario.runtime->info->accepts), last));
   }
 }
 
@@ -203,15 +202,12 @@ Result<Plan> MakePlan(Scenario scenario, StepSet steps, AppContext& context) {
     problems.Add(wrapper, "parameter model_path is missing");
     KENNING_RETURN_IF_ERROR(problems.Finish());
   }
-  plan.model_format = FormatOf(wrapper.params.String("model_path"), context.registry);
-  if (plan.model_format.empty()) {
-    problems.Add(wrapper,
-                 fmt::format("parameters.model_path {}: the file's extension is of no model "
-                             "format that this build knows",
-                             wrapper.params.String("model_path")));
-    KENNING_RETURN_IF_ERROR(problems.Finish());
-  }
-  ChainFormats(plan.scenario, plan, problems);
+  KENNING_ASSIGN_OR_RETURN(plan.model_format, FormatOfModel(wrapper, context.registry));
+  plan.formats = ChainFormats(plan.scenario, plan.model_format, context.registry,
+                              [&problems](const ScenarioBlock& block, const std::string& text) {
+                                problems.Add(block, text);
+                              });
+  CheckLocations(plan.scenario, problems);
   if (steps.optimize) {
     for (const ScenarioBlock& block : plan.scenario.optimizers) CheckWritable(block, problems);
   }

@@ -206,6 +206,17 @@ TEST_F(StepsTest, ATestAlonePlansTheOptimisedModelAndFailsWithoutIt) {
   EXPECT_THAT(DescribePlan(*there), HasSubstr("  runs         " + optimizer_path_.string()));
 }
 
+TEST_F(StepsTest, AWrapperOfOneFormatRefusesOthers) {
+  infos_[1]->produces = {"other", "another"};
+  const auto refused = MakePlan(MakeScenario(), {.test = true}, context_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kInvalidScenario);
+  EXPECT_THAT(refused.error().message(),
+              HasSubstr("PassThrough takes models of format other, another, this one is fake"));
+  infos_[1]->produces = {"other", "fake"};
+  EXPECT_TRUE(MakePlan(MakeScenario(), {.test = true}, context_));
+}
+
 TEST_F(StepsTest, ThePlanShowsParametersThatAreNotAsByDefault) {
   infos_[3]->schema.params = {
       {.name = "num_threads",

@@ -28,6 +28,8 @@ struct OptimizeContext {
   CalibrationView* calibration = nullptr;  ///< null where the scenario has no dataset.
   ProgressSink& progress;
   const CancelToken& cancel;
+  /// Which of the block's formats the next block wants; empty: what suits the optimizer.
+  std::string output_format = {};
 };
 
 class Optimizer {
