@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <system_error>
 
 #include "resource/resource.h"
@@ -12,26 +11,9 @@ namespace kenning {
 namespace {
 
 // Packages of scripts/fetch-deps lie beside these and belong to the build, not to the cache.
-constexpr std::array<const char*, 2> kOwnFolders = {"datasets", "downloads"};
-
-const char* NonEmptyEnvironment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr && *value != '\0' ? value : nullptr;
-}
+constexpr std::array<const char*, 3> kOwnFolders = {"datasets", "downloads", "models"};
 
 }  // namespace
-
-std::filesystem::path CacheDir() {
-  if (const char* given = NonEmptyEnvironment("KENNING_CACHE_DIR")) return given;
-  if (const char* xdg = NonEmptyEnvironment("XDG_CACHE_HOME")) {
-    return std::filesystem::path(xdg) / "kenning";
-  }
-  if (const char* home = NonEmptyEnvironment("HOME")) {
-    return std::filesystem::path(home) / ".cache" / "kenning";
-  }
-  std::error_code ignored;
-  return std::filesystem::temp_directory_path(ignored) / "kenning-cache";
-}
 
 std::vector<CacheEntry> ListCache() {
   std::vector<CacheEntry> entries;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// URIs, the cache, checksums, resumable downloads and safe archive extraction.
+/// URIs, the cache (kenning/base/cache_dir.h says where it is), checksums, resumable downloads and
+/// safe archive extraction.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "kenning/base/cache_dir.h"
 #include "kenning/base/progress.h"
 #include "kenning/base/result.h"
 
 namespace kenning {
-
-/// The cache folder: $KENNING_CACHE_DIR, else $XDG_CACHE_HOME/kenning, else ~/.cache/kenning.
-std::filesystem::path CacheDir();
 
 struct DownloadRequest {
   std::string url;
@@ -49,8 +48,8 @@ Result<> ExtractArchive(const std::filesystem::path& archive,
 /// Whole gzip file in memory. \return kInvalidData, kResourceExhausted above max_bytes.
 Result<std::string> ReadGzipFile(const std::filesystem::path& path, std::uint64_t max_bytes);
 
-/// One file of the cache: a download or a part of a data set. Packages of scripts/fetch-deps, which
-/// may lie in the same folder, are neither listed nor cleared.
+/// One file of the cache: a download, a part of a data set, or a model made from another. Packages
+/// of scripts/fetch-deps, which may lie in the same folder, are neither listed nor cleared.
 struct CacheEntry {
   std::filesystem::path path;
   std::uint64_t size_bytes = 0;
