@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Numbers of the format's built-in operators.
+#pragma once
+
+#include <string>
+
+namespace kenning::tflite {
+
+inline constexpr int kAdd = 0;
+inline constexpr int kConv2d = 3;
+inline constexpr int kDepthwiseConv2d = 4;
+inline constexpr int kDequantize = 6;
+inline constexpr int kFullyConnected = 9;
+inline constexpr int kCustom = 32;
+inline constexpr int kTransposeConv = 67;
+inline constexpr int kQuantize = 114;
+inline constexpr int kBatchMatmul = 126;
+inline constexpr int kConv3d = 132;
+
+/// "CONV_2D"; "BUILTIN_999" for a number that is not known.
+std::string BuiltinName(int builtin);
+
+}  // namespace kenning::tflite
