@@ -41,6 +41,7 @@ FREE = ("tests/", "benchmarks/")
 # A library's headers and the only folders that include them.
 OWNERS = {
     r"onnxruntime_|onnx/onnx\.pb\.h": ("engines/onnxruntime/", "benchmarks/", "tests/fuzz/"),
+    r"openvino/": ("engines/openvino/", "benchmarks/"),
     r"yaml-cpp/": ("src/scenario/",),
     r"CLI/": ("src/cli/",),
     r"spdlog/": ("src/base/",),
