@@ -2,8 +2,8 @@
 /// \file
 /// What this engine calls of TensorFlow Lite's C interface, declared by hand for version 2.21 (the
 /// library comes without headers). Names, order and types are facts of the interface, documented in
-/// TensorFlow's lite/c/c_api.h, lite/c/c_api_experimental.h, the XNNPACK and external delegates'
-/// headers, and lite/profiling/telemetry/c/profiler.h.
+/// TensorFlow's lite/c/c_api.h, lite/c/c_api_experimental.h, XNNPACK's delegate header, and
+/// lite/profiling/telemetry/c/profiler.h.
 #pragma once
 
 #include <cstdarg>
@@ -99,17 +99,5 @@ struct TfLiteXNNPackDelegateOptions {
 TfLiteXNNPackDelegateOptions TfLiteXNNPackDelegateOptionsDefault();
 TfLiteDelegate* TfLiteXNNPackDelegateCreate(const TfLiteXNNPackDelegateOptions* options);
 void TfLiteXNNPackDelegateDelete(TfLiteDelegate* delegate);
-
-struct TfLiteExternalDelegateOptions {
-  const char* lib_path;
-  int count;
-  const char* keys[256];
-  const char* values[256];
-  TfLiteStatus (*insert)(TfLiteExternalDelegateOptions* options, const char* key,
-                         const char* value);
-};
-TfLiteExternalDelegateOptions TfLiteExternalDelegateOptionsDefault(const char* lib_path);
-TfLiteDelegate* TfLiteExternalDelegateCreate(const TfLiteExternalDelegateOptions* options);
-void TfLiteExternalDelegateDelete(TfLiteDelegate* delegate);
 
 }  // extern "C"
