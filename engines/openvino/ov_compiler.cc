@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <map>
+#include <openvino/op/constant.hpp>
+#include <unordered_set>
 
 #include "kenning/base/clock.h"
 #include "kenning/base/file.h"
@@ -76,6 +78,72 @@ void CarryFacts(const std::vector<TensorSpec>& from, std::vector<TensorSpec>& to
     to[i].name = seen.name;
     to[i].shape = seen.shape;
     if (!to[i].quant) to[i].quant = seen.quant;
+  }
+}
+
+bool IsOneOf(const ov::Node& node, std::initializer_list<std::string_view> types) {
+  return std::ranges::find(types, std::string_view(node.get_type_name())) != types.end();
+}
+
+/// The node's outputs as constants; empty where they cannot be told or are large.
+ov::OutputVector ValuesOf(ov::Node& node) {
+  constexpr std::size_t kMostElements = 1 << 16;
+  const ov::OutputVector inputs = node.input_values();
+  for (const ov::Output<ov::Node>& output : node.outputs()) {
+    if (output.get_partial_shape().is_dynamic() ||
+        ov::shape_size(output.get_shape()) > kMostElements) {
+      return {};
+    }
+  }
+  if (IsOneOf(node, {"ShapeOf"})) {
+    if (inputs[0].get_partial_shape().is_dynamic()) return {};
+    const ov::Shape& shape = inputs[0].get_shape();
+    return {ov::op::v0::Constant::create(node.get_output_element_type(0), {shape.size()}, shape)
+                ->output(0)};
+  }
+  // Not constant_fold: it passes over what readers mark as to be kept.
+  ov::TensorVector arguments;
+  for (const ov::Output<ov::Node>& input : inputs) {
+    const auto* constant = dynamic_cast<const ov::op::v0::Constant*>(input.get_node());
+    if (constant == nullptr) return {};
+    arguments.push_back(constant->get_tensor_view());
+  }
+  ov::TensorVector results;
+  for (const ov::Output<ov::Node>& output : node.outputs()) {
+    results.emplace_back(output.get_element_type(), output.get_shape());
+  }
+  if (!node.evaluate(results, arguments)) return {};
+  ov::OutputVector values;
+  for (const ov::Tensor& result : results) {
+    values.push_back(std::make_shared<ov::op::v0::Constant>(result)->output(0));
+  }
+  return values;
+}
+
+/// Computes shapes, and scales brought to the shapes of their weights, once and for all: readers
+/// leave them in the graph as operators. What dequantises weights stays, so that they stay
+/// integers.
+void FoldSmallConstants(const ov::Model& model) {
+  std::unordered_set<const ov::Node*> live;  // What depends on an input.
+  for (const std::shared_ptr<ov::Node>& node : model.get_ordered_ops()) {
+    const ov::OutputVector inputs = node->input_values();
+    bool is_live = inputs.empty() && !IsOneOf(*node, {"Constant"});
+    for (const ov::Output<ov::Node>& input : inputs) {
+      // The shape of a shape is a rank: known, whatever the sizes are.
+      const bool is_rank = IsOneOf(*node, {"ShapeOf"}) && IsOneOf(*input.get_node(), {"ShapeOf"});
+      is_live = is_live || (live.contains(input.get_node()) && !is_rank);
+    }
+    if (is_live) live.insert(node.get());
+    // Scales, zero points and biases have one dimension at most; weights have more.
+    const bool dequantises = IsOneOf(*node, {"Convert", "Subtract", "Multiply"}) &&
+                             node->get_output_element_type(0).is_real() &&
+                             (node->get_output_partial_shape(0).rank().is_dynamic() ||
+                              node->get_output_partial_shape(0).size() > 1);
+    if (is_live || inputs.empty() || dequantises || IsOneOf(*node, {"Result", "FakeQuantize"})) {
+      continue;
+    }
+    const ov::OutputVector values = ValuesOf(*node);
+    for (std::size_t i = 0; i < values.size(); ++i) node->output(i).replace(values[i]);
   }
 }
 
@@ -151,6 +219,10 @@ Result<ModelArtifact> OpenVinoCompiler::Optimize(const ModelArtifact& input,
   KENNING_RETURN_IF_ERROR(CheckReplaceable(settings_.output_path));
   KENNING_ASSIGN_OR_RETURN(const std::shared_ptr<ov::Model> model,
                            ReadModel(input.path, input.format));
+  KENNING_RETURN_IF_ERROR(Guard(ErrorCode::kInvalidModel, input.path, [&]() -> Result<> {
+    FoldSmallConstants(*model);
+    return {};
+  }));
   const TemporaryFolder folder(settings_.output_path);
   KENNING_RETURN_IF_ERROR(folder.Make());
   KENNING_RETURN_IF_ERROR(Save(model, folder.path(), settings_.compress_to_fp16));
