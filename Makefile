@@ -2,12 +2,16 @@
 # Two commands are enough on a fresh Debian or Ubuntu: `make demo` and `make test`. The rest is for those
 # who work on kenning. Each target says what it runs; nothing is installed but by scripts/setup.
 .DEFAULT_GOAL := help
-.PHONY: help setup tools build demo test fuzz-check asan tsan fuzz bench coverage format \
+.PHONY: help setup tools toolchains build demo test fuzz-check asan tsan fuzz bench coverage format \
         format-check lint tidy clean
 
 KENNING := build/release/bin/kenning
 DEMO := build/demo
 FUZZ_SECONDS ?= 60
+# Whose packages are fetched: names of engines, or all. What was fetched once is built in any case.
+ENGINES ?= onnxruntime tflite
+empty :=
+FETCH = -DKENNING_FETCH_ENGINES="$(subst $(empty) $(empty),;,$(ENGINES))"
 # Sanitizer output must not depend on the machine's symboliser settings.
 export UBSAN_OPTIONS ?= print_stacktrace=1:halt_on_error=1
 
@@ -15,13 +19,16 @@ help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: ## Install what the build needs, where it is missing (scripts/setup)
-	scripts/setup
+	scripts/setup --engines "$(ENGINES)"
 
 tools: ## The same, with clang, clang-format, clang-tidy and shellcheck
-	scripts/setup --with-tools
+	scripts/setup --with-tools --engines "$(ENGINES)"
+
+toolchains: build ## Every framework that optimizers work with, each in an environment of its own
+	$(KENNING) toolchain install all
 
 build: setup ## Release build: build/release/bin/kenning
-	cmake --preset release
+	cmake --preset release $(FETCH)
 	cmake --build --preset release
 
 demo: build ## From two scenarios to a report: fp32 against int8 on 10,000 images
@@ -31,18 +38,19 @@ demo: build ## From two scenarios to a report: fp32 against int8 on 10,000 image
 	$(KENNING) report --measurements $(DEMO)/fp32.json $(DEMO)/int8.json --report-path $(DEMO)/report.md
 	@echo "The report: $(CURDIR)/$(DEMO)/report.md"
 
-test: setup ## Build with warnings as errors, and run every test
-	cmake --preset ci
+test: ENGINES = all
+test: setup ## Build every engine with warnings as errors, and run every test
+	cmake --preset ci $(FETCH)
 	cmake --build --preset ci
 	ctest --preset ci
 
 asan: setup ## Unit tests under the address and undefined-behaviour sanitizers
-	cmake --preset asan-ubsan
+	cmake --preset asan-ubsan $(FETCH)
 	cmake --build --preset asan-ubsan
 	ctest --preset asan-ubsan
 
 tsan: setup ## Unit tests under the thread sanitizer
-	cmake --preset tsan
+	cmake --preset tsan $(FETCH)
 	cmake --build --preset tsan
 	ctest --preset tsan
 
@@ -63,7 +71,7 @@ bench: setup ## The figures of docs/benchmarks.md that need no other software
 	build/release/bin/bench_overhead resources/scenarios/fashion_mnist_fp32.json
 
 coverage: tools ## Line coverage of all tests: build/coverage/coverage.html
-	cmake --preset coverage
+	cmake --preset coverage $(FETCH)
 	cmake --build --preset coverage
 	ctest --preset coverage
 	gcovr --root . --exclude '.*_test\.cc' --filter '(src|blocks|engines|include)/' \
