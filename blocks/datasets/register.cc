@@ -4,6 +4,7 @@
 #include "image_folder_dataset.h"
 #include "kenning/base/check.h"
 #include "magic_wand_dataset.h"
+#include "pet_dataset.h"
 #include "randomized_dataset.h"
 
 namespace kenning {
@@ -38,6 +39,9 @@ void RegisterDatasets(Registry& registry) {
   Add(registry, "MagicWandDataset", {"kenning.datasets.magic_wand_dataset.MagicWandDataset"},
       "Gestures as windows of accelerometer readings.", MagicWandDatasetSchema(),
       MakeMagicWandDataset);
+  Add(registry, "PetDataset", {"kenning.datasets.pet_dataset.PetDataset"},
+      "The Oxford-IIIT Pet data set: 7,349 photographs of cats and dogs in 37 breeds.", PetSchema(),
+      MakePetDataset);
 }
 
 }  // namespace kenning

@@ -19,7 +19,7 @@
 namespace kenning::testing_files {
 
 /// A fresh folder for each test, removed at its end.
-class FolderTest : public testing::Test {
+class FolderTest : public ::testing::Test {
  protected:
   void SetUp() override {
     std::string pattern = (std::filesystem::temp_directory_path() / "kenning-test-XXXXXX").string();
