@@ -35,8 +35,11 @@ Result<InputAdapter> InputAdapter::Make(const TensorSpec& sample, const TensorSp
   adapter.sample_shape_ = sample.shape;
   const Shape wanted = WithoutBatch(input.shape);
   const bool image = sample.shape.size() == 3 && wanted.size() == 3;
-  const Shape chw = image ? Shape{sample.shape[2], sample.shape[0], sample.shape[1]} : Shape{};
-  const bool fits_as_is = ShapesCompatible(sample.shape, wanted);
+  adapter.from_nchw_ = sample.shape.size() == 3 && sample.layout == "NCHW";
+  const Shape hwc =
+      adapter.from_nchw_ ? Shape{sample.shape[1], sample.shape[2], sample.shape[0]} : sample.shape;
+  const Shape chw = image ? Shape{hwc[2], hwc[0], hwc[1]} : Shape{};
+  const bool fits_as_is = ShapesCompatible(hwc, wanted);
   const bool fits_as_nchw = image && ShapesCompatible(chw, wanted);
   if (options.layout == "NCHW" ? !fits_as_nchw : options.layout == "NHWC" && !fits_as_is) {
     return mismatch(fmt::format(" in the layout {}", options.layout));
@@ -51,22 +54,21 @@ Result<InputAdapter> InputAdapter::Make(const TensorSpec& sample, const TensorSp
   if (!fits_as_is && !fits_as_nchw && !flat) {
     return mismatch("; choose another model, or let the dataset resize its samples");
   }
+  // Planes go to a flat input in their own order, as rows of pixels do.
+  if (adapter.from_nchw_ && flat && !fits_as_is && !fits_as_nchw) adapter.to_nchw_ = true;
   const auto count = ElementCount(sample.shape);
   if (!count || *count == 0) return mismatch(": a sample's size must be known");
   adapter.channels_ =
-      sample.shape.empty()
-          ? 1
-          : static_cast<std::size_t>(std::max<std::int64_t>(sample.shape.back(), 1));
+      hwc.empty() ? 1 : static_cast<std::size_t>(std::max<std::int64_t>(hwc.back(), 1));
   adapter.pixels_ = static_cast<std::size_t>(*count) / adapter.channels_;
-  adapter.input_shape_ =
-      adapter.to_nchw_
-          ? chw
-          : (flat && !fits_as_is ? Shape{static_cast<std::int64_t>(*count)} : sample.shape);
+  adapter.input_shape_ = flat && !fits_as_is ? Shape{static_cast<std::int64_t>(*count)}
+                         : adapter.to_nchw_  ? chw
+                                             : hwc;
   KENNING_ASSIGN_OR_RETURN(const std::vector<float> mean,
                            PerChannel(options.mean, adapter.channels_, 0, "mean"));
   KENNING_ASSIGN_OR_RETURN(const std::vector<float> stddev,
                            PerChannel(options.stddev, adapter.channels_, 1, "std"));
-  adapter.plain_copy_ = !adapter.to_nchw_ && !options.reverse_channels;
+  adapter.plain_copy_ = adapter.to_nchw_ == adapter.from_nchw_ && !options.reverse_channels;
   for (std::size_t c = 0; c < adapter.channels_; ++c) {
     if (!(stddev[c] > 0)) {
       return Fail(ErrorCode::kInvalidScenario,
@@ -86,13 +88,14 @@ void InputAdapter::Convert(const T* in, float* out, std::size_t rows) const {
   const std::size_t one = pixels_ * channels_;
   for (std::size_t row = 0; row < rows; ++row, in += one, out += one) {
     for (std::size_t c = 0; c < channels_; ++c) {
-      const T* from = in + source_channel_[c];
+      const T* from = in + (from_nchw_ ? source_channel_[c] * pixels_ : source_channel_[c]);
       float* to = to_nchw_ ? out + c * pixels_ : out + c;
       const std::size_t step = to_nchw_ ? 1 : channels_;
+      const std::size_t from_step = from_nchw_ ? 1 : channels_;
       const float factor = factor_[c];
       const float offset = offset_[c];
       for (std::size_t p = 0; p < pixels_; ++p) {
-        to[p * step] = static_cast<float>(from[p * channels_]) * factor + offset;
+        to[p * step] = static_cast<float>(from[p * from_step]) * factor + offset;
       }
     }
   }

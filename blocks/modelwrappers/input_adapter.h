@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// From a dataset's samples (float32 or uint8, images as HWC) to a model's input: layout, channel
+/// From a dataset's samples (float32 or uint8, images as HWC, or CHW where their spec's layout is
+/// "NCHW") to a model's input: layout, channel
 /// order and normalisation in one pass, without allocation in a steady loop.
 #pragma once
 
@@ -38,6 +39,7 @@ class InputAdapter {
 
   Shape sample_shape_;
   Shape input_shape_;  ///< Without the batch dimension, resolved.
+  bool from_nchw_ = false;
   bool to_nchw_ = false;
   bool plain_copy_ = false;  ///< Values pass unchanged.
   std::size_t pixels_ = 0;

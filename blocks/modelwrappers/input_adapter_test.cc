@@ -31,6 +31,30 @@ TEST(InputAdapterTest, ImagesAreTransposedForNchw) {
   EXPECT_THAT(out.as<float>(), ElementsAre(0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11));
 }
 
+TEST(InputAdapterTest, PlanesBecomePixelsAndStayPlanes) {
+  InputOptions options;
+  options.mean = {0, 1, 2};
+  const auto to_nhwc =
+      InputAdapter::Make(Spec({3, 1, 2}, "NCHW"), Spec({kAnyDim, 1, 2, 3}), options);
+  ASSERT_TRUE(to_nhwc) << to_nhwc.error().ToString();
+  Tensor out;
+  ASSERT_TRUE(to_nhwc->Apply(Counting({1, 3, 1, 2}), out));
+  EXPECT_EQ(out.shape(), (Shape{1, 1, 2, 3}));
+  EXPECT_THAT(out.as<float>(), ElementsAre(0, 1, 2, 1, 2, 3));
+  const auto kept = InputAdapter::Make(Spec({3, 1, 2}, "NCHW"), Spec({1, 3, 1, 2}), options);
+  ASSERT_TRUE(kept) << kept.error().ToString();
+  out = Tensor();
+  ASSERT_TRUE(kept->Apply(Counting({1, 3, 1, 2}), out));
+  EXPECT_EQ(out.shape(), (Shape{1, 3, 1, 2}));
+  EXPECT_THAT(out.as<float>(), ElementsAre(0, 1, 1, 2, 2, 3));
+  const auto flat = InputAdapter::Make(Spec({3, 1, 2}, "NCHW"), Spec({1, 6}), options);
+  ASSERT_TRUE(flat) << flat.error().ToString();
+  out = Tensor();
+  ASSERT_TRUE(flat->Apply(Counting({1, 3, 1, 2}), out));
+  EXPECT_EQ(out.shape(), (Shape{1, 6}));
+  EXPECT_THAT(out.as<float>(), ElementsAre(0, 1, 1, 2, 2, 3));
+}
+
 TEST(InputAdapterTest, NormalisationAndChannelOrder) {
   InputOptions options;
   options.scale = 2;

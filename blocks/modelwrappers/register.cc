@@ -3,6 +3,7 @@
 #include "kenning/base/check.h"
 #include "kenning/registry/registry.h"
 #include "magic_wand_wrapper.h"
+#include "pet_wrapper.h"
 
 namespace kenning {
 namespace {
@@ -21,6 +22,19 @@ void AddClassifier(Registry& registry, std::string name, std::vector<std::string
   KENNING_CHECK(registry.Add(std::move(info)).has_value());
 }
 
+void AddPetWrapper(Registry& registry, std::string name, std::string module, std::string framework,
+                   std::string_view model, std::vector<std::string> formats) {
+  BlockInfo info;
+  info.category = BlockCategory::kModelWrapper;
+  info.aliases = {"kenning.modelwrappers.classification." + module + "." + name};
+  info.name = std::move(name);
+  info.summary = "MobileNetV2 that tells the breeds of PetDataset, of " + framework + ".";
+  info.schema = PetWrapperSchema(model);
+  info.produces = formats;
+  info.make_model_wrapper = PetWrapperFactory(std::move(formats));
+  KENNING_CHECK(registry.Add(std::move(info)).has_value());
+}
+
 }  // namespace
 
 void RegisterModelWrappers(Registry& registry) {
@@ -36,6 +50,12 @@ void RegisterModelWrappers(Registry& registry) {
                 {"kenning.modelwrappers.frameworks.pytorch.PyTorchWrapper"},
                 "A PyTorch model (TorchScript or torch.export) with one input that gives class "
                 "scores.",
+                "TorchScript model or exported program", {"torchscript", "torch_export"});
+
+  AddPetWrapper(registry, "TensorFlowPetDatasetMobileNetV2", "tensorflow_pet_dataset",
+                "Keras or TensorFlow", "Keras model (.h5, .keras) or SavedModel",
+                {"keras", "savedmodel"});
+  AddPetWrapper(registry, "PyTorchPetDatasetMobileNetV2", "pytorch_pet_dataset", "PyTorch",
                 "TorchScript model or exported program", {"torchscript", "torch_export"});
 
   BlockInfo wand;

@@ -8,6 +8,7 @@
 #include "kenning/base/file.h"
 #include "kenning/registry/params_from_text.h"
 #include "magic_wand_wrapper.h"
+#include "pet_wrapper.h"
 
 namespace kenning {
 namespace {
@@ -125,6 +126,58 @@ TEST_F(WrapperTest, FormatAndFrameworkComeFromThePath) {
   const auto torch = ClassifierFactory({"torchscript", "torch_export"})(params, nullptr, context_);
   ASSERT_FALSE(torch);
   EXPECT_THAT(torch.error().message(), HasSubstr("its format is keras; expected: torchscript"));
+  std::filesystem::remove(keras);
+}
+
+/// Two grey pixels, a class each.
+class TwoPixels final : public Dataset {
+ public:
+  explicit TwoPixels(std::vector<float> mean) {
+    info_.name = "TwoPixels";
+    info_.sample_specs = {{.name = "x", .shape = {1, 2, 1}}};
+    info_.class_names = {"a", "b", "c", "d"};
+    info_.stddev.assign(mean.size(), 0.25F);
+    info_.mean = std::move(mean);
+  }
+  Result<> Prepare(ProgressSink&, const CancelToken&) override { return {}; }
+  const DatasetInfo& info() const override { return info_; }
+  std::size_t size() const override { return 0; }
+  Result<std::vector<Tensor>> Load(SampleId) const override { return std::vector<Tensor>{}; }
+  Result<GroundTruth> Truth(SampleId) const override { return GroundTruth{}; }
+  Result<DatasetSplit> Split() const override { return DatasetSplit{}; }
+  Result<std::vector<SampleId>> Calibration() const override { return std::vector<SampleId>{}; }
+  std::size_t batch_size() const override { return 1; }
+
+ private:
+  DatasetInfo info_;
+};
+
+TEST_F(WrapperTest, PetsAreNormalisedAsTheirDatasetSays) {
+  const auto keras = std::filesystem::path(testing::TempDir()) / "wrapper_test_pets.h5";
+  ASSERT_TRUE(WriteFileAtomically(keras, "not read"));
+  spec_.inputs[0].shape = {kAnyDim, 1, 2, 1};
+  const auto make = [&](const std::string& normalization, const Dataset& dataset) {
+    const Params params = Checked(PetWrapperSchema("model"), {{"model_path", keras.string()},
+                                                              {"normalization", normalization}});
+    return PetWrapperFactory({"keras", "savedmodel"})(params, &dataset, context_);
+  };
+  const TwoPixels dataset({0.5F});
+  const auto wrapper = make("dataset", dataset);
+  ASSERT_TRUE(wrapper) << wrapper.error().ToString();
+  EXPECT_EQ((*wrapper)->framework(), "tensorflow");
+  Batch batch;
+  batch.inputs.push_back(*Tensor::Create(DType::kFloat32, {1, 1, 2, 1}));
+  batch.inputs[0].as<float>()[0] = 1;
+  batch.inputs[0].as<float>()[1] = 0;
+  std::vector<Tensor> out;
+  ASSERT_TRUE((*wrapper)->Preprocess(batch, out));
+  EXPECT_THAT(out[0].as<float>(), testing::ElementsAre(2, -2));
+  ASSERT_TRUE((*make("none", dataset))->Preprocess(batch, out));
+  EXPECT_THAT(out[0].as<float>(), testing::ElementsAre(1, 0));
+  const TwoPixels plain({});
+  const auto refused = make("dataset", plain);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message(), HasSubstr("no published mean"));
   std::filesystem::remove(keras);
 }
 
