@@ -18,7 +18,7 @@ constexpr std::string_view kFlow = "pipelines of running applications are not pa
 constexpr std::string_view kSearch = "the search over optimizers is not part of this version";
 constexpr std::string_view kEditor = "the visual editor is not part of this version";
 
-constexpr std::array<SubcommandInfo, 15> kSubcommands = {{
+constexpr std::array<SubcommandInfo, 16> kSubcommands = {{
     {"optimize", "Run the scenario's optimizers: a model in, a compiled model out", true},
     {"test", "Run the model on the test samples, and measure", true},
     {"report", "Render measurements as Markdown with plots; compare runs", true},
@@ -28,6 +28,7 @@ constexpr std::array<SubcommandInfo, 15> kSubcommands = {{
     {"completion", "A completion script for bash, zsh or fish"},
     {"cache", "Downloaded models and data sets: list, clear"},
     {"toolchain", "Frameworks that some optimizers work with: list, install, remove, check"},
+    {"json_inference_tester", "CFG.json OUT.json: \"optimize test\" as Kenning spelled it first"},
     {"train", "", true, kTraining},
     {"server", "", false, kAgent},
     {"flow", "", false, kFlow},
@@ -102,7 +103,7 @@ std::string MainHelp() {
       "kenning: take a trained neural network to a device, and prove what it cost.\n\n"
       "Usage: kenning SUBCOMMAND [SUBCOMMAND…] [OPTION…]\n\nSubcommands:\n";
   for (const SubcommandInfo& one : kSubcommands) {
-    if (!one.summary.empty()) text += fmt::format("  {:<12} {}\n", one.name, one.summary);
+    if (!one.summary.empty()) text += fmt::format("  {:<21} {}\n", one.name, one.summary);
   }
   text +=
       "\noptimize, test and report can be chained.\n\n"

@@ -24,6 +24,9 @@ using Words = std::vector<std::string>;
 /// `steps`: of optimize, test, report, in any order, at least one.
 Result<int> PipelineCommand(const std::vector<std::string>& steps, const Words& words,
                             CommandContext& context);
+/// Kenning's older script: a scenario and the measurements' file, then options of optimize and
+/// test.
+Result<int> JsonInferenceTesterCommand(const Words& words, CommandContext& context);
 /// The words that `list` takes: "datasets", "runtimes", …
 std::vector<std::string> ListCategories();
 Result<int> ListCommand(const Words& words, CommandContext& context);

@@ -96,6 +96,14 @@ std::set<std::string> Candidates(const Words& words, const Registry& registry) {
     return {words_of_list.begin(), words_of_list.end()};
   }
   if (last == "schema") return {"--output"};
+  if (last == "json_inference_tester") {
+    Words given = split->rest;
+    if (given.size() < 2 || !option) return {};  // Two files come first.
+    given.insert(given.begin() + 1, "--measurements");
+    given.insert(given.begin(), "--cfg");
+    const std::vector<std::string> flags = PipelineFlags({"optimize", "test"}, given, registry);
+    return {flags.begin(), flags.end()};
+  }
   if (option) {
     const std::vector<std::string> flags = PipelineFlags(split->subcommands, split->rest, registry);
     return {flags.begin(), flags.end()};
