@@ -6,7 +6,9 @@
 #include "kenning/base/clock.h"
 #include "kenning/base/file.h"
 #include "kenning/base/uri.h"
+#include "kenning/toolchain/worker.h"
 #include "onnx_graph/onnx_reader.h"
+#include "onnx_import.h"
 #include "ort_api.h"
 #include "ort_fp16.h"
 
@@ -59,12 +61,22 @@ Result<std::unique_ptr<Optimizer>> OnnxCompiler::Make(const Params& params) {
 
 Result<ModelArtifact> OnnxCompiler::Optimize(const ModelArtifact& input, OptimizeContext& context) {
   const std::int64_t start_ns = MonotonicNowNs();
+  ProvenanceStep step;
+  std::filesystem::path source = input.path;
+  std::optional<ScratchFolder> scratch;
+  if (input.format != "onnx") {
+    KENNING_ASSIGN_OR_RETURN(ScratchFolder folder, ScratchFolder::Create());
+    scratch.emplace(std::move(folder));
+    KENNING_ASSIGN_OR_RETURN(ImportedModel imported, ImportToOnnx(input, scratch->path(), context));
+    source = std::move(imported.path);
+    step.notes = std::move(imported.notes);
+    step.parameters["converter"] = "tf2onnx " + imported.version;
+  }
   context.progress.Begin("compile", 0, "");
-  KENNING_RETURN_IF_ERROR(onnx_graph::CheckOnnxFile(input.path));
+  KENNING_RETURN_IF_ERROR(onnx_graph::CheckOnnxFile(source));
   KENNING_ASSIGN_OR_RETURN(AtomicFile output, AtomicFile::Create(settings_.output_path));
   KENNING_RETURN_IF_ERROR(
-      WriteOptimisedGraph(input.path, settings_.graph_level, output.temporary_path()));
-  ProvenanceStep step;
+      WriteOptimisedGraph(source, settings_.graph_level, output.temporary_path()));
   if (settings_.float16) {
     KENNING_ASSIGN_OR_RETURN(const Float16Summary summary,
                              RewriteAsFloat16(output.temporary_path()));
@@ -75,6 +87,7 @@ Result<ModelArtifact> OnnxCompiler::Optimize(const ModelArtifact& input, Optimiz
   artifact.path = settings_.output_path;
   artifact.format = "onnx";
   KENNING_ASSIGN_OR_RETURN(artifact.spec, onnx_graph::InspectOnnx(output.temporary_path()));
+  if (scratch) artifact.spec = CarrySpec(input.spec, std::move(artifact.spec));
   KENNING_RETURN_IF_ERROR(output.Commit());
   KENNING_ASSIGN_OR_RETURN(artifact.sha256, Sha256OfFile(artifact.path));
   artifact.size_bytes = std::filesystem::file_size(artifact.path);
@@ -82,8 +95,8 @@ Result<ModelArtifact> OnnxCompiler::Optimize(const ModelArtifact& input, Optimiz
   step.block = "ONNXCompiler";
   step.framework = "onnxruntime";
   step.version = Version();
-  step.parameters = {{"graph_optimization_level", settings_.graph_level},
-                     {"precision", settings_.float16 ? "float16" : "float32"}};
+  step.parameters["graph_optimization_level"] = settings_.graph_level;
+  step.parameters["precision"] = settings_.float16 ? "float16" : "float32";
   step.duration_s = static_cast<double>(MonotonicNowNs() - start_ns) * 1e-9;
   step.finished_at = WallTimeUtc();
   artifact.provenance = input.provenance;

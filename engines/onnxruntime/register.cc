@@ -80,7 +80,7 @@ ParamSchema CompilerSchema() {
        .type = ParamType::kString,
        .description = "Format of the input model; \"any\" goes by what the previous block gives.",
        .default_value = ParamValue{std::string("any")},
-       .allowed = {"any", "onnx"},
+       .allowed = {"any", "onnx", "keras", "tensorflow", "savedmodel", "tflite"},
        .flag = "--model-framework"},
       {.name = "location",
        .type = ParamType::kString,
@@ -129,9 +129,15 @@ void RegisterOnnxRuntimeEngine(Registry& registry) {
   runtime.make_runtime = LazyRuntime(kEngine, runtime.name);
   AddOrDie(registry, std::move(runtime));
 
-  BlockInfo compiler = OptimizerBlock(
-      "ONNXCompiler", "Optimises an ONNX graph and stores it, as float32 or float16.",
-      CompilerSchema());
+  BlockInfo compiler = OptimizerBlock("ONNXCompiler",
+                                      "Optimises an ONNX graph and stores it, as float32 or "
+                                      "float16; converts Keras, TensorFlow and "
+                                      "TensorFlow Lite models first.",
+                                      CompilerSchema());
+  for (const char* format : {"keras", "savedmodel", "tflite"}) {
+    compiler.accepts.emplace_back(format);
+    compiler.toolchains[format] = {"tensorflow"};
+  }
   compiler.aliases = {"kenning.optimizers.onnx.ONNXCompiler",
                       "kenning.compilers.onnx.ONNXCompiler"};
   AddOrDie(registry, std::move(compiler));
