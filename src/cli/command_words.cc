@@ -22,6 +22,7 @@ constexpr std::array<SubcommandInfo, 16> kSubcommands = {{
     {"optimize", "Run the scenario's optimizers: a model in, a compiled model out", true},
     {"test", "Run the model on the test samples, and measure", true},
     {"report", "Render measurements as Markdown with plots; compare runs", true},
+    {"diff", "Run two models on the same samples and show where they part"},
     {"list", "The blocks of this build, and whether they can run here"},
     {"info", "One block: what it does, and its parameters"},
     {"schema", "The JSON Schema of scenario files, for editors"},

@@ -36,6 +36,9 @@ Result<int> CompletionCommand(const Words& words, CommandContext& context);
 /// The hidden subcommand that the shells' scripts call: prints candidates for the last word.
 Result<int> CompleteCommand(const Words& words, CommandContext& context);
 Result<int> ToolchainCommand(const Words& words, CommandContext& context);
+Result<int> DiffCommand(const Words& words, CommandContext& context);
+/// The flags of diff and explain, for completion.
+std::vector<std::string> DiffFlags();
 Result<int> CacheCommand(const Words& words, CommandContext& context);
 
 }  // namespace kenning

@@ -74,6 +74,19 @@ std::set<std::string> ToolchainNames() {
   return names;
 }
 
+/// After diff and explain: their flags, the classes of a runtime or dataset, else file names.
+std::set<std::string> ComparisonWords(const std::vector<std::string>& flags, bool option,
+                                      const std::vector<std::string>& before,
+                                      const Registry& registry) {
+  if (option) return {flags.begin(), flags.end()};
+  const std::string previous = before.empty() ? "" : before.back();
+  if (previous.starts_with("--runtime")) return ClassNames(BlockCategory::kRuntime, registry);
+  for (const ClassFlag& flag : ClassFlags()) {
+    if (previous == flag.flag) return ClassNames(flag.category, registry);
+  }
+  return {};
+}
+
 /// What may stand where the last of `words` stands.
 std::set<std::string> Candidates(const Words& words, const Registry& registry) {
   const Words before(words.begin(), words.empty() ? words.end() : words.end() - 1);
@@ -95,6 +108,7 @@ std::set<std::string> Candidates(const Words& words, const Registry& registry) {
     const std::vector<std::string> words_of_list = ListCategories();
     return {words_of_list.begin(), words_of_list.end()};
   }
+  if (last == "diff") return ComparisonWords(DiffFlags(), option, split->rest, registry);
   if (last == "schema") return {"--output"};
   if (last == "json_inference_tester") {
     Words given = split->rest;

@@ -30,4 +30,13 @@ inline Result<std::optional<int>> ParseWith(CLI::App& app, std::vector<std::stri
   return std::optional<int>{};
 }
 
+/// "--name" of every option, for completion.
+inline std::vector<std::string> LongFlags(const CLI::App& app) {
+  std::vector<std::string> flags;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+  }
+  return flags;
+}
+
 }  // namespace kenning
