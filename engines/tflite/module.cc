@@ -4,6 +4,7 @@
 #include "kenning/base/log.h"
 #include "kenning/registry/engine_module.h"
 #include "model_file/model_file.h"
+#include "tflite_compiler.h"
 #ifdef KENNING_TFLITE_SDK
 #include "tflite_c_api.h"
 #include "tflite_runtime.h"
@@ -31,6 +32,12 @@ Result<std::unique_ptr<Runtime>> MakeRuntime(std::string_view block, const Param
               fmt::format("the tflite engine of this build has no runtime {}", block));
 }
 
+Result<std::unique_ptr<Optimizer>> MakeOptimizer(std::string_view block, const Params& params,
+                                                 BlockContext& /*context*/) {
+  if (block == "TFLiteCompiler") return TfliteCompiler::Make(params);
+  return Fail(ErrorCode::kInternal, fmt::format("the tflite engine has no optimizer {}", block));
+}
+
 Result<ModelFile> ReadModel(const std::filesystem::path& path) {
   KENNING_ASSIGN_OR_RETURN(const std::string bytes, ReadModelBytes(path));
   return ParseModel(bytes, path.string());
@@ -51,6 +58,7 @@ constexpr EngineModule kModule = {
     .version = Version,
     .set_log_level = [](int level) { SetLogLevel(static_cast<LogLevel>(level)); },
     .make_runtime = MakeRuntime,
+    .make_optimizer = MakeOptimizer,
     .inspect = Inspect,
     .read_graph = ReadGraph,
 };

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes testdata/ and the reference outputs (run in the toolchain `tensorflow`):
+"""Makes testdata/ (models, and the same network for the compiler as Keras files) and the reference outputs (run in the toolchain `tensorflow`):
 
     make_testdata.py FOLDER
 
@@ -61,6 +61,8 @@ def case(name, sample, tolerance, more=None):
 
 
 os.makedirs(os.path.join(folder, "testdata"), exist_ok=True)
+model.save(os.path.join(folder, "testdata", "conformance.keras"))
+model.save(os.path.join(folder, "testdata", "conformance.h5"))
 for name, int8 in (("conformance.tflite", False), ("conformance_int8.tflite", True)):
     with open(os.path.join(folder, "testdata", name), "wb") as file:
         file.write(convert(int8))
