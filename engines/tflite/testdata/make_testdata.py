@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes testdata/ (models, and the same network for the compiler as Keras files) and the reference outputs (run in the toolchain `tensorflow`):
+"""Makes testdata/ and conformance.json (run in the toolchain `tensorflow`):
 
     make_testdata.py FOLDER
 
-A small random network as float32 (dynamic batch) and as int8 (int8 inputs and outputs), converted by
-TensorFlow; reference outputs by the interpreter of the package ai-edge-litert where it is there, else by
-TensorFlow's own, with the reference kernels.
+A small random network as Keras files, as float32 (dynamic batch) and as int8 (int8 inputs and outputs);
+reference outputs by TensorFlow's interpreter with the reference kernels.
 """
 import json
 import os
@@ -51,13 +50,12 @@ def reference(path, sample):
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
 
-def case(name, sample, tolerance, more=None):
-    path = os.path.join(folder, "testdata", name)
-    facts = {"runtime": "TFLiteRuntime", "format": "tflite", "model": "testdata/" + name,
-             "inputs": [[v.item() for v in sample.ravel()]],
-             "outputs": [[v.item() for v in reference(path, sample).ravel()]], "tolerance": tolerance}
-    facts.update(more or {})
-    return facts
+def case(name, model, sample, tolerance):
+    path = os.path.join(folder, "testdata", model)
+    return {"name": name, "runtime": "TFLiteRuntime", "format": "tflite", "model": "testdata/" + model,
+            "inputs": [[value.item() for value in sample.ravel()]],
+            "outputs": [[value.item() for value in reference(path, sample).ravel()]],
+            "tolerance": tolerance}
 
 
 os.makedirs(os.path.join(folder, "testdata"), exist_ok=True)
@@ -68,8 +66,8 @@ for name, int8 in (("conformance.tflite", False), ("conformance_int8.tflite", Tr
         file.write(convert(int8))
 floats = np.round(rng.normal(size=(1, 8, 8, 3)), 3).astype(np.float32)
 quantised = rng.integers(-128, 128, size=(1, 8, 8, 3)).astype(np.int8)
-cases = [case("conformance.tflite", floats, 1e-5), case("conformance_int8.tflite", quantised, 1)]
-for name, facts in zip(("conformance.json", "conformance_int8.json"), cases):
-    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
-        json.dump(facts, file)
-        file.write("\n")
+cases = [case("float32", "conformance.tflite", floats, 1e-5),
+         case("int8", "conformance_int8.tflite", quantised, 1)]
+with open(os.path.join(folder, "conformance.json"), "w", encoding="utf-8") as file:
+    json.dump(cases, file)
+    file.write("\n")
