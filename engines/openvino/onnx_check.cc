@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <system_error>
+#include <vector>
 
 #include "model_check.h"
 
@@ -104,6 +106,75 @@ std::optional<std::uint64_t> RawSize(std::uint64_t data_type) {
   }
 }
 
+/// Inputs that an operator cannot do without, in every version of it. OpenVINO's reader takes them
+/// without looking whether they are there.
+std::size_t RequiredInputs(std::string_view op_type) {
+  static const std::map<std::string_view, std::size_t> kRequired = {{"Constant", 0},
+                                                                    {"RandomNormal", 0},
+                                                                    {"RandomUniform", 0},
+                                                                    {"Optional", 0},
+                                                                    {"Add", 2},
+                                                                    {"Sub", 2},
+                                                                    {"Mul", 2},
+                                                                    {"Div", 2},
+                                                                    {"Pow", 2},
+                                                                    {"Mod", 2},
+                                                                    {"BitShift", 2},
+                                                                    {"And", 2},
+                                                                    {"Or", 2},
+                                                                    {"Xor", 2},
+                                                                    {"Equal", 2},
+                                                                    {"Greater", 2},
+                                                                    {"GreaterOrEqual", 2},
+                                                                    {"Less", 2},
+                                                                    {"LessOrEqual", 2},
+                                                                    {"BitwiseAnd", 2},
+                                                                    {"BitwiseOr", 2},
+                                                                    {"BitwiseXor", 2},
+                                                                    {"MatMul", 2},
+                                                                    {"MatMulInteger", 2},
+                                                                    {"Gemm", 2},
+                                                                    {"Conv", 2},
+                                                                    {"ConvInteger", 2},
+                                                                    {"ConvTranspose", 2},
+                                                                    {"DeformConv", 3},
+                                                                    {"BatchNormalization", 5},
+                                                                    {"InstanceNormalization", 3},
+                                                                    {"LayerNormalization", 2},
+                                                                    {"GroupNormalization", 3},
+                                                                    {"QuantizeLinear", 2},
+                                                                    {"DequantizeLinear", 2},
+                                                                    {"QLinearConv", 8},
+                                                                    {"QLinearMatMul", 8},
+                                                                    {"PRelu", 2},
+                                                                    {"Expand", 2},
+                                                                    {"Tile", 2},
+                                                                    {"Where", 3},
+                                                                    {"Range", 3},
+                                                                    {"OneHot", 3},
+                                                                    {"Gather", 2},
+                                                                    {"GatherElements", 2},
+                                                                    {"GatherND", 2},
+                                                                    {"Scatter", 3},
+                                                                    {"ScatterElements", 3},
+                                                                    {"ScatterND", 3},
+                                                                    {"Compress", 2},
+                                                                    {"CumSum", 2},
+                                                                    {"GridSample", 2},
+                                                                    {"RoiAlign", 3},
+                                                                    {"MaxRoiPool", 2},
+                                                                    {"MaxUnpool", 2},
+                                                                    {"NonMaxSuppression", 2},
+                                                                    {"RNN", 3},
+                                                                    {"GRU", 3},
+                                                                    {"LSTM", 3},
+                                                                    {"AffineGrid", 2},
+                                                                    {"CenterCropPad", 2},
+                                                                    {"Trilu", 1}};
+  const auto found = kRequired.find(op_type);
+  return found == kRequired.end() ? 1 : found->second;
+}
+
 class Checker {
  public:
   explicit Checker(const fs::path& folder) : folder_(folder) {}
@@ -142,12 +213,45 @@ class Checker {
     while (!message.done()) {
       KENNING_ASSIGN_OR_RETURN(const Field field, message.Next());
       if (field.number != node_field || field.wire_type != 2) continue;
-      Message node(field.bytes);
-      while (!node.done()) {
-        KENNING_ASSIGN_OR_RETURN(const Field part, node.Next());
-        if (part.number == 5 && part.wire_type == 2) {
-          KENNING_RETURN_IF_ERROR(Attribute(part.bytes, depth));
-        }
+      KENNING_RETURN_IF_ERROR(Node(field.bytes, depth));
+    }
+    return {};
+  }
+
+  Result<> Node(std::string_view bytes, int depth) {
+    std::string_view op_type;
+    std::string_view domain;
+    std::size_t outputs = 0;
+    std::vector<std::string_view> inputs;
+    Message message(bytes);
+    while (!message.done()) {
+      KENNING_ASSIGN_OR_RETURN(const Field field, message.Next());
+      switch (field.number) {
+        case 1:
+          inputs.push_back(field.bytes);
+          break;
+        case 2:
+          ++outputs;
+          break;
+        case 4:
+          op_type = field.bytes;
+          break;
+        case 5:
+          KENNING_RETURN_IF_ERROR(Attribute(field.bytes, depth));
+          break;
+        case 7:
+          domain = field.bytes;
+          break;
+        default:
+          break;
+      }
+    }
+    if (op_type.empty() || outputs == 0) return Bad("a node without an operator or an output");
+    if (!domain.empty() && domain != "ai.onnx") return {};
+    const std::size_t required = RequiredInputs(op_type);
+    for (std::size_t i = 0; i < required; ++i) {
+      if (i >= inputs.size() || inputs[i].empty()) {
+        return Bad(fmt::format("operator {} lacks its input {}", op_type, i));
       }
     }
     return {};
