@@ -42,6 +42,7 @@ FREE = ("tests/", "benchmarks/")
 OWNERS = {
     r"onnxruntime_|onnx/onnx\.pb\.h": ("engines/onnxruntime/", "benchmarks/", "tests/fuzz/"),
     r"openvino/": ("engines/openvino/", "benchmarks/"),
+    r"iree/": ("engines/iree/", "benchmarks/"),
     r"yaml-cpp/": ("src/scenario/",),
     r"CLI/": ("src/cli/",),
     r"spdlog/": ("src/base/",),

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "iree_compiler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "cpu_check.h"
+#include "io_spec/io_spec_json.h"
+#include "iree_session.h"
+#include "kenning/base/clock.h"
+#include "kenning/base/file.h"
+#include "kenning/base/strings.h"
+#include "kenning/base/uri.h"
+#include "kenning/toolchain/worker.h"
+
+namespace kenning::iree {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kTimeLimitS = 3600;
+constexpr std::uint64_t kMaxModelBytes = std::uint64_t{1} << 31;
+
+Result<std::vector<std::string>> CheckedArgs(const std::vector<std::string>& args) {
+  std::vector<std::string> checked;
+  for (const std::string& arg : args) {
+    std::string option = arg.starts_with("-") ? arg : "--" + arg;
+    const std::string_view name = std::string_view(option).substr(0, option.find('='));
+    if (name == "-o" || name == "--o" || name.starts_with("--compile-to") ||
+        name.starts_with("--output-format") || arg.starts_with("@")) {
+      return Fail(ErrorCode::kInvalidScenario,
+                  fmt::format("IREECompiler: compiler_args: {} would change what is written; leave "
+                              "it out",
+                              arg));
+    }
+    checked.push_back(std::move(option));
+  }
+  return checked;
+}
+
+/// The specification that goes into the module: what the engine sees, and nothing else.
+ModelSpec EngineSpec(const ModelSpec& spec) {
+  ModelSpec engine;
+  engine.inputs = spec.engine_inputs();
+  engine.outputs = spec.engine_outputs();
+  return engine;
+}
+
+std::string StringOf(const nlohmann::json& json, const char* key) {
+  const auto it = json.find(key);
+  return it != json.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
+/// A tensor that the worker wrote.
+Result<Tensor> ReadTensor(const fs::path& file, DType dtype, Shape shape) {
+  for (std::int64_t& dim : shape) dim = dim == kAnyDim ? 1 : dim;
+  KENNING_ASSIGN_OR_RETURN(Tensor tensor, Tensor::Create(dtype, shape));
+  KENNING_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(file));
+  if (bytes.size() != tensor.size_bytes()) {
+    return Fail(ErrorCode::kInternal, fmt::format("{}: {} bytes, not {}", file.string(),
+                                                  bytes.size(), tensor.size_bytes()));
+  }
+  std::copy_n(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size(), tensor.data());
+  return tensor;
+}
+
+template <typename T>
+void Append(const Tensor& tensor, std::vector<double>& values) {
+  for (const T value : tensor.as<T>()) values.push_back(static_cast<double>(value));
+}
+
+std::optional<std::vector<double>> AsDoubles(const Tensor& tensor) {
+  std::vector<double> values;
+  switch (tensor.dtype()) {
+    case DType::kFloat32:
+      Append<float>(tensor, values);
+      break;
+    case DType::kFloat64:
+      Append<double>(tensor, values);
+      break;
+    case DType::kInt8:
+      Append<std::int8_t>(tensor, values);
+      break;
+    case DType::kUint8:
+      Append<std::uint8_t>(tensor, values);
+      break;
+    case DType::kInt32:
+      Append<std::int32_t>(tensor, values);
+      break;
+    case DType::kInt64:
+      Append<std::int64_t>(tensor, values);
+      break;
+    default:
+      return std::nullopt;
+  }
+  return values;
+}
+
+struct Agreement {
+  double cosine = 1;
+  double max_error = 0;
+  double max_value = 0;
+};
+
+Agreement Compare(const std::vector<double>& got, const std::vector<double>& want) {
+  Agreement result;
+  double dot = 0;
+  double got_square = 0;
+  double want_square = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    dot += got[i] * want[i];
+    got_square += got[i] * got[i];
+    want_square += want[i] * want[i];
+    result.max_error = std::max(result.max_error, std::abs(got[i] - want[i]));
+    result.max_value = std::max(result.max_value, std::abs(want[i]));
+  }
+  if (got_square > 0 && want_square > 0) result.cosine = dot / std::sqrt(got_square * want_square);
+  if (!std::isfinite(dot + got_square)) result.cosine = 0;
+  return result;
+}
+
+/// Loads the module and, where the worker left a reference, runs it once and compares.
+Result<std::vector<std::string>> Verify(const fs::path& module, const fs::path& folder,
+                                        bool has_reference, bool quantised) {
+  KENNING_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session,
+                           IreeSession::Load(module, {.driver = "local-sync"}),
+                           "loading what was compiled");
+  if (!has_reference) return std::vector<std::string>{};
+  std::vector<Tensor> inputs;
+  std::vector<Tensor> outputs;
+  std::vector<Tensor> wanted;
+  std::vector<TensorView> in;
+  std::vector<MutableTensorView> out;
+  for (const TensorSpec& spec : session->spec().inputs) {
+    const std::string name = fmt::format("input{}.bin", inputs.size());
+    KENNING_ASSIGN_OR_RETURN(Tensor tensor, ReadTensor(folder / name, spec.dtype, spec.shape));
+    inputs.push_back(std::move(tensor));
+  }
+  std::vector<Shape> shapes;
+  for (const Tensor& tensor : inputs) {
+    shapes.push_back(tensor.shape());
+    in.push_back(tensor.view());
+  }
+  KENNING_ASSIGN_OR_RETURN(const std::vector<TensorSpec> resolved, session->ResolveOutputs(shapes));
+  for (const TensorSpec& spec : resolved) {
+    const std::string name = fmt::format("output{}.bin", wanted.size());
+    KENNING_ASSIGN_OR_RETURN(Tensor want, ReadTensor(folder / name, spec.dtype, spec.shape));
+    wanted.push_back(std::move(want));
+    KENNING_ASSIGN_OR_RETURN(Tensor tensor, Tensor::Create(spec.dtype, spec.shape));
+    outputs.push_back(std::move(tensor));
+  }
+  for (Tensor& tensor : outputs) out.push_back(tensor.mutable_view());
+  KENNING_RETURN_IF_ERROR(session->Invoke(in, out), "running what was compiled");
+  std::vector<std::string> notes;
+  // Arithmetic on quantised values may round to the other of two neighbours.
+  const double least_cosine = quantised ? 0.98 : 0.9999;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const auto got = AsDoubles(outputs[i]);
+    const auto want = AsDoubles(wanted[i]);
+    if (!got || !want) continue;
+    const Agreement agreement = Compare(*got, *want);
+    const std::string text = fmt::format(
+        "output \"{}\" against ONNX's reference implementation: cosine {:.6f}, largest "
+        "error {:.3g} at values up to {:.3g}",
+        resolved[i].name, agreement.cosine, agreement.max_error, agreement.max_value);
+    if (agreement.cosine < least_cosine) {
+      return Fail(ErrorCode::kEngineFailure,
+                  fmt::format("the compiled module computes something else: {}", text));
+    }
+    notes.push_back(text);
+  }
+  return notes;
+}
+
+std::string FeatureNote(const CodeTarget& target) {
+  std::vector<std::string> features;
+  for (const std::string& feature : target.features) {
+    if (MattersToKernels(feature)) features.push_back(feature);
+  }
+  return fmt::format("machine code for {} with {}", target.cpu, Join(features));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Optimizer>> IreeCompiler::Make(const Params& params) {
+  CompilerSettings settings;
+  KENNING_ASSIGN_OR_RETURN(settings.output_path,
+                           OutputPathFromUri(params.String("compiled_model_path")),
+                           "compiled_model_path");
+  settings.model_framework = params.String("model_framework");
+  if (params.Has("backend")) settings.backend = params.String("backend");
+  if (settings.backend == "dylib") settings.backend = "llvm-cpu";
+  if (settings.backend != "llvm-cpu" && settings.backend != "vmvx") {
+    return Fail(
+        ErrorCode::kUnavailable,
+        fmt::format("IREECompiler: backend \"{}\" makes code for a GPU, which IREERuntime of "
+                    "this build does not run; there are llvm-cpu and vmvx",
+                    settings.backend));
+  }
+  settings.target_cpu = params.String("target_cpu");
+  if (params.Has("target_cpu_features")) {
+    settings.target_cpu_features = params.String("target_cpu_features");
+  }
+  settings.opt_level = params.String("opt_level");
+  settings.data_tiling = params.Bool("data_tiling");
+  settings.verify = params.Bool("verify");
+  if (params.Has("compiler_args")) {
+    KENNING_ASSIGN_OR_RETURN(settings.compiler_args,
+                             CheckedArgs(params.StringList("compiler_args")));
+  }
+  return std::make_unique<IreeCompiler>(std::move(settings));
+}
+
+Result<ModelArtifact> IreeCompiler::Optimize(const ModelArtifact& input, OptimizeContext& context) {
+  const std::int64_t start_ns = MonotonicNowNs();
+  if (settings_.model_framework != "any" && settings_.model_framework != input.format) {
+    return Fail(ErrorCode::kInvalidScenario,
+                fmt::format("IREECompiler: model_framework is \"{}\", but {} is \"{}\"",
+                            settings_.model_framework, input.path.string(), input.format));
+  }
+  if (input.format != "onnx") {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("IREECompiler: {} is \"{}\"; IREECompiler takes \"onnx\"",
+                            input.path.string(), input.format));
+  }
+  KENNING_ASSIGN_OR_RETURN(const std::uint64_t model_bytes, TreeSizeBytes(input.path));
+  if (model_bytes > kMaxModelBytes) {
+    return Fail(ErrorCode::kResourceExhausted,
+                fmt::format("{}: {} bytes; IREECompiler takes models of at most {}",
+                            input.path.string(), model_bytes, kMaxModelBytes));
+  }
+  KENNING_ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Create());
+  KENNING_ASSIGN_OR_RETURN(AtomicFile output, AtomicFile::Create(settings_.output_path));
+  const ModelSpec spec = EngineSpec(input.spec);
+  WorkerJob job;
+  job.toolchain = "iree";
+  job.engine = "iree";
+  job.script = "compile.py";
+  job.time_limit_s = kTimeLimitS;
+  job.stage = "compile";
+  job.request = {{"model", fs::absolute(input.path).string()},
+                 {"output", fs::absolute(output.temporary_path()).string()},
+                 {"folder", scratch.path().string()},
+                 {"io_spec", ModelSpecToJson(spec)},
+                 {"backend", settings_.backend},
+                 {"target_cpu", settings_.target_cpu},
+                 {"target_cpu_features", settings_.target_cpu_features},
+                 {"opt_level", settings_.opt_level},
+                 {"data_tiling", settings_.data_tiling},
+                 {"compiler_args", settings_.compiler_args},
+                 {"reference", settings_.verify}};
+  KENNING_ASSIGN_OR_RETURN(const nlohmann::json answer,
+                           RunWorker(job, context.progress, context.cancel), input.path.string());
+  std::vector<std::string> notes;
+  if (settings_.verify) {
+    KENNING_ASSIGN_OR_RETURN(
+        notes,
+        Verify(output.temporary_path(), scratch.path(), answer.value("reference", false),
+               answer.value("quantised", false)),
+        input.path.string());
+  }
+  if (const std::string why = StringOf(answer, "no_reference"); !why.empty()) {
+    notes.push_back(fmt::format("loaded, but not compared with a reference: {}", why));
+  }
+  ModelArtifact artifact;
+  artifact.path = settings_.output_path;
+  artifact.format = "iree";
+  // Of what was written, not of what was read.
+  KENNING_ASSIGN_OR_RETURN(artifact.spec, IreeSession::Inspect(output.temporary_path()));
+  KENNING_ASSIGN_OR_RETURN(const AlignedBytes bytes, ReadVmfb(output.temporary_path()));
+  const CodeTarget target = FindCodeTarget(FlatBufferOf(bytes.span()));
+  if (!target.cpu.empty() && settings_.backend == "llvm-cpu") notes.push_back(FeatureNote(target));
+  if (context.cancel.cancelled()) return Fail(ErrorCode::kCancelled, "IREECompiler: cancelled");
+  KENNING_RETURN_IF_ERROR(output.Commit());
+  KENNING_ASSIGN_OR_RETURN(artifact.sha256, Sha256OfFile(artifact.path));
+  artifact.size_bytes = bytes.span().size();
+  ProvenanceStep step;
+  step.block = "IREECompiler";
+  step.framework = "iree";
+  step.version = StringOf(answer, "version");
+  step.parameters = {{"backend", settings_.backend},
+                     {"opt_level", settings_.opt_level},
+                     {"data_tiling", settings_.data_tiling ? "true" : "false"},
+                     {"compiler_args", Join(settings_.compiler_args, " ")}};
+  if (settings_.backend == "llvm-cpu") {
+    step.parameters["target_cpu"] = settings_.target_cpu;
+    step.parameters["target_cpu_features"] = settings_.target_cpu_features;
+  }
+  step.notes = std::move(notes);
+  step.duration_s = static_cast<double>(MonotonicNowNs() - start_ns) * 1e-9;
+  step.finished_at = WallTimeUtc();
+  artifact.provenance = input.provenance;
+  artifact.provenance.push_back(std::move(step));
+  return artifact;
+}
+
+}  // namespace kenning::iree

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Optimizer "IREECompiler". The compiler itself runs in the toolchain "iree" (workers/compile.py).
+#pragma once
+
+#include "kenning/core/optimizer.h"
+#include "kenning/registry/param_schema.h"
+
+namespace kenning::iree {
+
+struct CompilerSettings {
+  std::filesystem::path output_path;
+  std::string model_framework = "any";
+  std::string backend = "llvm-cpu";
+  std::string target_cpu = "host";
+  std::string target_cpu_features;
+  std::string opt_level = "O3";
+  bool data_tiling = true;
+  bool verify = true;
+  std::vector<std::string> compiler_args;
+};
+
+class IreeCompiler final : public Optimizer {
+ public:
+  explicit IreeCompiler(CompilerSettings settings) : settings_(std::move(settings)) {}
+  /// \return kUnavailable for a backend of a GPU, kInvalidScenario for an option that would move
+  /// the output.
+  static Result<std::unique_ptr<Optimizer>> Make(const Params& params);
+
+  Result<ModelArtifact> Optimize(const ModelArtifact& input, OptimizeContext& context) override;
+  std::filesystem::path output_path() const override { return settings_.output_path; }
+  std::string output_format(const std::string& /*input_format*/) const override { return "iree"; }
+
+ private:
+  CompilerSettings settings_;
+};
+
+}  // namespace kenning::iree

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Descriptors: what `kenning list`, `info` and the scenario check know without loading IREE.
+#include "kenning/base/check.h"
+#include "kenning/registry/engine_module.h"
+
+namespace kenning {
+namespace {
+
+constexpr const char* kEngine = "iree";
+
+Availability Probe() {
+  Availability found = ProbeEngine(kEngine);
+  if (!found.available) {
+    found.reason += "; to build it: scripts/fetch-deps iree, then configure and build again";
+  }
+  return found;
+}
+
+ParamSchema RuntimeSchema() {
+  return {{
+      {.name = "save_model_path",
+       .type = ParamType::kUri,
+       .description = "Where the model lies on the target; by default the scenario's artifact.",
+       .default_value = ParamValue{},
+       .nullable = true,
+       .flag = "--save-model-path"},
+      {.name = "driver",
+       .type = ParamType::kString,
+       .description = "What runs the module: local-sync in the caller's thread, local-task in "
+                      "threads of its own; by default what fits num_threads.",
+       .default_value = ParamValue{},
+       .nullable = true,
+       .allowed = {"local-sync", "local-task", "cuda", "hip", "vulkan"}},
+      {.name = "num_threads",
+       .type = ParamType::kInt,
+       .description = "Threads of local-task; 0 takes the physical cores.",
+       .default_value = ParamValue{std::int64_t{0}},
+       .minimum = 0,
+       .maximum = 64},
+      {.name = "batch_size",
+       .type = ParamType::kInt,
+       .description =
+           "Accepted for Kenning's scenarios; the dataset's inference_batch_size decides.",
+       .default_value = ParamValue{std::int64_t{1}},
+       .minimum = 1},
+      {.name = "disable_performance_measurements",
+       .type = ParamType::kBool,
+       .description = "Do not sample CPU and memory during the run.",
+       .default_value = ParamValue{false},
+       .flag = "--disable-performance-measurements"},
+  }};
+}
+
+ParamSchema CompilerSchema() {
+  return {{
+      {.name = "compiled_model_path",
+       .type = ParamType::kUri,
+       .description = "Where the module goes, by custom named *.vmfb.",
+       .required = true,
+       .flag = "--compiled-model-path"},
+      {.name = "model_framework",
+       .type = ParamType::kString,
+       .description = "Format of the input model; \"any\" goes by what the previous block gives.",
+       .default_value = ParamValue{std::string("any")},
+       .allowed = {"any", "onnx"},
+       .flag = "--model-framework"},
+      {.name = "location",
+       .type = ParamType::kString,
+       .description = "Where the compiler runs.",
+       .default_value = ParamValue{std::string("host")},
+       .allowed = {"host", "target"}},
+      {.name = "backend",
+       .type = ParamType::kString,
+       .description = "llvm-cpu makes machine code, vmvx slow bytecode for any CPU; dylib is an "
+                      "older name of llvm-cpu.",
+       .default_value = ParamValue{std::string("llvm-cpu")},
+       .allowed = {"llvm-cpu", "dylib", "vmvx", "cuda", "vulkan"},
+       .flag = "--backend"},
+      {.name = "compiler_args",
+       .type = ParamType::kStringList,
+       .description = "Further options of iree-compile, with or without their leading dashes; they "
+                      "win over kenning's.",
+       .default_value = ParamValue{},
+       .nullable = true,
+       .flag = "--compiler-args"},
+      {.name = "target_cpu",
+       .type = ParamType::kString,
+       .description = "CPU that llvm-cpu makes code for: host, generic, or a name of LLVM's such "
+                      "as x86-64-v3.",
+       .default_value = ParamValue{std::string("host")}},
+      {.name = "target_cpu_features",
+       .type = ParamType::kString,
+       .description = "Features of that CPU to add or leave out, such as +avx2,-avx512f.",
+       .default_value = ParamValue{},
+       .nullable = true},
+      {.name = "opt_level",
+       .type = ParamType::kString,
+       .description = "Optimisation level of iree-compile.",
+       .default_value = ParamValue{std::string("O3")},
+       .allowed = {"O0", "O1", "O2", "O3"}},
+      {.name = "data_tiling",
+       .type = ParamType::kBool,
+       .description = "Let the compiler lay out matrices in tiles that fit the CPU.",
+       .default_value = ParamValue{true}},
+      {.name = "verify",
+       .type = ParamType::kBool,
+       .description = "Run the module once and compare it with ONNX's reference implementation.",
+       .default_value = ParamValue{true}},
+  }};
+}
+
+void AddOrDie(Registry& registry, BlockInfo block) {
+  block.engine = kEngine;
+  block.probe = Probe;
+  KENNING_CHECK(registry.Add(std::move(block)).has_value());
+}
+
+}  // namespace
+
+void RegisterIreeEngine(Registry& registry) {
+  BlockInfo runtime;
+  runtime.category = BlockCategory::kRuntime;
+  runtime.name = "IREERuntime";
+  runtime.aliases = {"kenning.runtimes.iree.IREERuntime"};
+  runtime.summary = "Runs modules of IREE on the CPU, in process.";
+  runtime.schema = RuntimeSchema();
+  runtime.accepts = {"iree"};
+  runtime.make_runtime = LazyRuntime(kEngine, runtime.name);
+  AddOrDie(registry, std::move(runtime));
+
+  BlockInfo compiler;
+  compiler.category = BlockCategory::kOptimizer;
+  compiler.name = "IREECompiler";
+  compiler.aliases = {"kenning.optimizers.iree.IREECompiler",
+                      "kenning.compilers.iree.IREECompiler"};
+  compiler.summary = "Compiles a model to a module of IREE: machine code, or portable bytecode.";
+  compiler.schema = CompilerSchema();
+  compiler.accepts = {"onnx"};
+  compiler.produces = {"iree"};
+  compiler.toolchains = {{"onnx", {"iree"}}};
+  compiler.make_optimizer = LazyOptimizer(kEngine, compiler.name);
+  AddOrDie(registry, std::move(compiler));
+
+  registry.AddInspector(
+      {.format = "iree", .extensions = {".vmfb"}, .inspect = LazyInspector(kEngine, "iree")});
+}
+
+}  // namespace kenning
