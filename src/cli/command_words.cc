@@ -18,7 +18,7 @@ constexpr std::string_view kFlow = "pipelines of running applications are not pa
 constexpr std::string_view kSearch = "the search over optimizers is not part of this version";
 constexpr std::string_view kEditor = "the visual editor is not part of this version";
 
-constexpr std::array<SubcommandInfo, 16> kSubcommands = {{
+constexpr std::array<SubcommandInfo, 17> kSubcommands = {{
     {"optimize", "Run the scenario's optimizers: a model in, a compiled model out", true},
     {"test", "Run the model on the test samples, and measure", true},
     {"report", "Render measurements as Markdown with plots; compare runs", true},

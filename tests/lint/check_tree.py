@@ -43,6 +43,7 @@ OWNERS = {
     r"onnxruntime_|onnx/onnx\.pb\.h": ("engines/onnxruntime/", "benchmarks/", "tests/fuzz/"),
     r"openvino/": ("engines/openvino/", "benchmarks/"),
     r"iree/": ("engines/iree/", "benchmarks/"),
+    r"tvm/|dlpack/": ("engines/tvm/", "benchmarks/"),
     r"yaml-cpp/": ("src/scenario/",),
     r"CLI/": ("src/cli/",),
     r"spdlog/": ("src/base/",),

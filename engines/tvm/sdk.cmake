@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+# Target kenning_tvm_sdk: TVM's run time, from TVM_ROOT or from what scripts/fetch-deps brought. No target
+# where there is neither.
+set(TVM_ROOT "" CACHE PATH "A folder with include/tvm/ffi/ and lib/libtvm_runtime.so, lib/libtvm_ffi.so")
+set(tvm_root "${KENNING_DEPS_DIR}/tvm-0.27.0.post1")
+if(TVM_ROOT)
+  set(tvm_root "${TVM_ROOT}")
+endif()
+find_path(kenning_tvm_include tvm/ffi/function.h NO_CACHE NO_DEFAULT_PATH PATHS "${tvm_root}/include")
+find_library(kenning_tvm_runtime tvm_runtime NO_CACHE NO_DEFAULT_PATH PATHS "${tvm_root}/lib")
+find_library(kenning_tvm_ffi tvm_ffi NO_CACHE NO_DEFAULT_PATH PATHS "${tvm_root}/lib")
+if(NOT kenning_tvm_include OR NOT kenning_tvm_runtime OR NOT kenning_tvm_ffi)
+  message(STATUS "TVM: not found; TVMRuntime will be listed as unavailable (scripts/fetch-deps tvm)")
+  return()
+endif()
+message(STATUS "TVM: ${kenning_tvm_runtime}")
+foreach(part runtime ffi)
+  add_library(kenning_tvm_${part} SHARED IMPORTED)
+  set_target_properties(kenning_tvm_${part} PROPERTIES IMPORTED_LOCATION "${kenning_tvm_${part}}")
+endforeach()
+add_library(kenning_tvm_sdk INTERFACE)
+target_include_directories(kenning_tvm_sdk SYSTEM INTERFACE "${kenning_tvm_include}")
+target_link_libraries(kenning_tvm_sdk INTERFACE kenning_tvm_runtime kenning_tvm_ffi)
+install(FILES "${kenning_tvm_runtime}" "${kenning_tvm_ffi}"
+        DESTINATION "${CMAKE_INSTALL_LIBDIR}/kenning")
