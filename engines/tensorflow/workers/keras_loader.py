@@ -162,6 +162,22 @@ def keras_function(model):
     return tf.function(infer, input_signature=specs), inputs, outputs
 
 
+def save_function(function, model, path):
+    """Writes a tf.function that runs a Keras model as a SavedModel with the signature serving_default."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.function = function
+    # Of Keras's own variables a SavedModel restores copies, not those that functions read.
+    module.weights = [variable.value for variable in model.variables]
+    try:
+        tf.saved_model.save(module, path, signatures={"serving_default": function})
+    except AssertionError:
+        # Tables and the like, which only the model knows.
+        module.model = model
+        tf.saved_model.save(module, path, signatures={"serving_default": function})
+
+
 def _natural(name):
     """Sorts input_2 before input_10, as the native reader does."""
     head = name.rstrip("0123456789")
