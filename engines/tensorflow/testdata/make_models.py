@@ -52,10 +52,6 @@ facts = {
     "inputs": [[float(value) for value in image.ravel().round(3).astype(str)]],
     "outputs": [scores.ravel().tolist()],
     "tolerance": 1e-05,
-    "exclusions": {
-        "CorruptModelsAreRefusedWithoutACrash": "the test writes files and this model is a folder; "
-        "tf_runtime_test.cc has the same test for folders"
-    },
 }
 with open(os.path.join(here, "..", "conformance.json"), "w", encoding="utf-8") as file:
     json.dump(facts, file, indent=1)
