@@ -64,12 +64,6 @@ Result<> AddCalibration(const CompilerSettings& settings, OptimizeContext& conte
   return {};
 }
 
-nlohmann::json InputNames(const ModelSpec& spec) {
-  nlohmann::json names = nlohmann::json::array();
-  for (const TensorSpec& input : spec.inputs) names.push_back(input.name);
-  return names;
-}
-
 /// What the dataset side gives and expects: the source's word where it has one.
 TensorSpec OuterSpec(const TensorSpec& engine, const TensorSpec* source, bool source_name) {
   TensorSpec outer = engine;
@@ -240,7 +234,6 @@ Result<ModelArtifact> TfliteCompiler::Optimize(const ModelArtifact& input,
                  {"output_type", settings_.output_type},
                  {"batch", settings_.static_batch},
                  {"select_ops", settings_.select_ops},
-                 {"input_names", InputNames(input.spec)},
                  {"edgetpu_compiler", settings_.edgetpu_compiler.string()}};
   if (NeedsData(settings_)) {
     const std::filesystem::path folder = scratch.path() / "calibration";
