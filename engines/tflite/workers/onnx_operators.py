@@ -332,7 +332,11 @@ def clip(context, node, inputs):
 
 
 def prelu(context, node, inputs):
-    (data, slope), last = _aligned(context.tf, inputs)
+    value, slope = inputs
+    # Old models give one slope a channel as a plain list.
+    if slope.constant and slope.rank == 1 and slope.data.size > 1 and value.rank > 1:
+        slope = Value(slope.data.reshape([-1] + [1] * (value.rank - 2)))
+    (data, slope), last = _aligned(context.tf, [value, slope])
     tf = context.tf
     return [Value(tf.nn.relu(data) - slope * tf.nn.relu(-data), last)]
 
@@ -673,6 +677,10 @@ def identity(context, node, inputs):
     return [inputs[0]] * max(1, len(node.output))
 
 
+def _elu(tf, x, alpha):
+    return tf.nn.elu(x) if alpha == 1 else tf.nn.relu(x) + alpha * (tf.exp(tf.minimum(x, np.float32(0))) - 1)
+
+
 def _hard_sigmoid(tf, x, attrs):
     return tf.clip_by_value(x * attrs.get("alpha", 0.2) + attrs.get("beta", 0.5), 0.0, 1.0)
 
@@ -700,7 +708,7 @@ KNOWN = {
     "Where": elementwise(lambda tf, c, a, b: tf.where(c, a, b)),
     "Relu": unary(lambda tf, x, attrs: tf.nn.relu(x), True),
     "LeakyRelu": unary(lambda tf, x, attrs: tf.nn.leaky_relu(x, attrs.get("alpha", 0.01))),
-    "Elu": unary(lambda tf, x, attrs: tf.nn.elu(x)),
+    "Elu": unary(lambda tf, x, attrs: _elu(tf, x, np.float32(attrs.get("alpha", 1.0)))),
     "Selu": unary(lambda tf, x, attrs: tf.nn.selu(x), False),
     "Sigmoid": unary(lambda tf, x, attrs: tf.sigmoid(x), True),
     "HardSigmoid": unary(_hard_sigmoid, True),
