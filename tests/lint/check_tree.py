@@ -41,6 +41,7 @@ FREE = ("tests/", "benchmarks/")
 # A library's headers and the only folders that include them.
 OWNERS = {
     r"onnxruntime_|onnx/onnx\.pb\.h": ("engines/onnxruntime/", "benchmarks/", "tests/fuzz/"),
+    r"(.*/)?tflite_c_api\.h": ("engines/tflite/",),
     r"openvino/": ("engines/openvino/", "benchmarks/"),
     r"iree/": ("engines/iree/", "benchmarks/"),
     r"tvm/|dlpack/": ("engines/tvm/", "benchmarks/"),
