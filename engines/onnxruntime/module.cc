@@ -6,6 +6,7 @@
 #include "onnx_graph/onnx_reader.h"
 #include "ort_api.h"
 #include "ort_compiler.h"
+#include "ort_graph.h"
 #include "ort_runtime.h"
 #include "quantizer/onnx_quantizer.h"
 
@@ -30,6 +31,10 @@ Result<ModelSpec> Inspect(const std::filesystem::path& path, std::string_view /*
   return onnx_graph::InspectOnnx(path);
 }
 
+Result<GraphInfo> ReadGraphOf(const std::filesystem::path& path, std::string_view /*format*/) {
+  return ReadGraph(path);
+}
+
 constexpr EngineModule kModule = {
     .name = "onnxruntime",
     .version = Version,
@@ -37,6 +42,7 @@ constexpr EngineModule kModule = {
     .make_runtime = MakeRuntime,
     .make_optimizer = MakeOptimizer,
     .inspect = Inspect,
+    .read_graph = ReadGraphOf,
 };
 
 }  // namespace

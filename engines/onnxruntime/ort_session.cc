@@ -11,6 +11,7 @@
 #include "kenning/base/file.h"
 #include "kenning/base/strings.h"
 #include "onnx_graph/onnx_reader.h"
+#include "ort_facts.h"
 
 namespace kenning::ort {
 namespace {
@@ -76,6 +77,26 @@ Result<TensorSpec> SpecOf(std::string name, const Ort::TypeInfo& type) {
   return spec;
 }
 
+/// {"float": [1, 3]} of the first input -> "float32"; "int8" for kernels that compute in 8 bits.
+std::string ComputedType(const nlohmann::json& arguments, const std::string& op_type) {
+  static const std::map<std::string, std::string, std::less<>> kNames = {
+      {"float", "float32"}, {"double", "float64"}, {"float16", "float16"}, {"bfloat16", "bfloat16"},
+      {"int8", "int8"},     {"uint8", "uint8"},    {"int16", "int16"},     {"uint16", "uint16"},
+      {"int32", "int32"},   {"uint32", "uint32"},  {"int64", "int64"},     {"uint64", "uint64"},
+      {"bool", "bool"}};
+  for (const std::string_view prefix : {"QLinear", "QGemm", "MatMulInteger", "ConvInteger",
+                                        "DynamicQuantizeMatMul", "QAttention"}) {
+    if (op_type.starts_with(prefix)) return "int8";
+  }
+  const auto inputs = arguments.find("input_type_shape");
+  if (inputs == arguments.end() || !inputs->is_array() || inputs->empty() ||
+      !inputs->front().is_object() || inputs->front().empty()) {
+    return "";
+  }
+  const auto name = kNames.find(inputs->front().begin().key());
+  return name == kNames.end() ? "" : name->second;
+}
+
 /// One line of ONNX Runtime's trace: kernel times are events of category "Node".
 void AddTraceEvent(const nlohmann::json& event, std::map<std::string, OperatorProfile>& by_name) {
   if (event.value("cat", "") != "Node") return;
@@ -85,7 +106,10 @@ void AddTraceEvent(const nlohmann::json& event, std::map<std::string, OperatorPr
   OperatorProfile& profile = by_name[name.substr(0, name.size() - kSuffix.size())];
   profile.name = name.substr(0, name.size() - kSuffix.size());
   if (event.contains("args") && event["args"].is_object()) {
-    profile.op_type = event["args"].value("op_name", "");
+    const nlohmann::json& arguments = event["args"];
+    profile.op_type = arguments.value("op_name", "");
+    profile.kernel = arguments.value("provider", "");
+    if (profile.dtype.empty()) profile.dtype = ComputedType(arguments, profile.op_type);
   }
   profile.total_ns += event.value("dur", std::int64_t{0}) * 1000;
   ++profile.calls;
@@ -93,9 +117,10 @@ void AddTraceEvent(const nlohmann::json& event, std::map<std::string, OperatorPr
 
 }  // namespace
 
-OrtSession::OrtSession(std::filesystem::path path, Ort::Session session,
+OrtSession::OrtSession(std::filesystem::path path, SessionSettings settings, Ort::Session session,
                        std::filesystem::path profile_folder)
     : path_(std::move(path)),
+      settings_(std::move(settings)),
       session_(std::move(session)),
       profile_folder_(std::move(profile_folder)) {}
 
@@ -119,8 +144,8 @@ Result<std::unique_ptr<Session>> OrtSession::Load(const std::filesystem::path& p
     }
     KENNING_ASSIGN_OR_RETURN(const Ort::SessionOptions options,
                              MakeOptions(settings, profile_folder));
-    std::unique_ptr<OrtSession> session(
-        new OrtSession(path, Ort::Session(Environment(), path.c_str(), options), profile_folder));
+    std::unique_ptr<OrtSession> session(new OrtSession(
+        path, settings, Ort::Session(Environment(), path.c_str(), options), profile_folder));
     KENNING_RETURN_IF_ERROR(session->ReadSpec(), path.string());
     return session;
   });
@@ -239,6 +264,39 @@ Result<std::vector<TensorSpec>> OrtSession::ResolveOutputs(std::span<const Shape
       resolved[i].shape = outputs[i].GetTensorTypeAndShapeInfo().GetShape();
     }
     return resolved;
+  });
+}
+
+Result<std::vector<NamedTensor>> OrtSession::Intermediates(std::span<const TensorView> inputs) {
+  if (inputs.size() != inputs_.size()) {
+    return Fail(ErrorCode::kInvalidArgument, "one tensor for each input is needed");
+  }
+  KENNING_ASSIGN_OR_RETURN(onnx::ModelProto model, onnx_graph::ReadOnnxModel(path_));
+  const std::vector<std::string> names = onnx_graph::LiveTensors(model.graph());
+  KENNING_ASSIGN_OR_RETURN(const std::string bytes, onnx_graph::SerializeWithOutputs(model, names),
+                           path_.string());
+  return Guard(path_, [&]() -> Result<std::vector<NamedTensor>> {
+    std::vector<Ort::Value> values;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      Binding binding;
+      KENNING_RETURN_IF_ERROR(Bind(binding, spec_.inputs[i], const_cast<std::byte*>(inputs[i].data),
+                                   inputs[i].size_bytes, inputs[i].dtype, inputs[i].shape));
+      values.push_back(std::move(binding.value));
+    }
+    KENNING_ASSIGN_OR_RETURN(const Ort::SessionOptions options, MakeOptions(settings_, {}));
+    Ort::Session session(Environment(), bytes.data(), bytes.size(), options);
+    std::vector<const char*> wanted;
+    for (const std::string& name : names) wanted.push_back(name.c_str());
+    const std::vector<Ort::Value> outputs =
+        session.Run(Ort::RunOptions{}, input_names_.data(), values.data(), values.size(),
+                    wanted.data(), wanted.size());
+    const onnx_graph::Graph graph(*model.mutable_graph());
+    std::vector<NamedTensor> tensors;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      KENNING_ASSIGN_OR_RETURN(std::optional<Tensor> copy, CopyOf(outputs[i]));
+      if (copy) tensors.push_back({names[i], *std::move(copy), QuantOf(graph, names[i])});
+    }
+    return tensors;
   });
 }
 

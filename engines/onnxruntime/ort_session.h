@@ -22,6 +22,9 @@ class OrtSession final : public Session {
   Result<> Invoke(std::span<const TensorView> inputs,
                   std::span<const MutableTensorView> outputs) override;
   Result<std::vector<OperatorProfile>> Profile() override;
+  /// Runs the graph as optimised by the settings, with every tensor that depends on the inputs
+  /// kept.
+  Result<std::vector<NamedTensor>> Intermediates(std::span<const TensorView> inputs) override;
 
  private:
   /// A caller's memory as ONNX Runtime sees it.
@@ -32,7 +35,7 @@ class OrtSession final : public Session {
     Ort::Value value{nullptr};
   };
 
-  OrtSession(std::filesystem::path path, Ort::Session session,
+  OrtSession(std::filesystem::path path, SessionSettings settings, Ort::Session session,
              std::filesystem::path profile_folder);
   Result<> ReadSpec();
   /// Checks the tensor against `want` and wraps it, unless it is the one already wrapped.
@@ -41,6 +44,7 @@ class OrtSession final : public Session {
   Result<> Run();
 
   std::filesystem::path path_;
+  SessionSettings settings_;
   Ort::Session session_;
   std::filesystem::path profile_folder_;
   Ort::RunOptions run_options_;

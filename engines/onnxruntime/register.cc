@@ -148,7 +148,8 @@ void RegisterOnnxRuntimeEngine(Registry& registry) {
   quantizer.aliases = {"kenning.optimizers.onnx.ONNXQuantizer"};
   AddOrDie(registry, std::move(quantizer));
 
-  registry.AddInspector({"onnx", {".onnx"}, LazyInspector(kEngine, "onnx")});
+  registry.AddInspector(
+      {"onnx", {".onnx"}, LazyInspector(kEngine, "onnx"), LazyGraphReader(kEngine, "onnx")});
 }
 
 }  // namespace kenning

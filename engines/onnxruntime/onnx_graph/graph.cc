@@ -135,6 +135,44 @@ void Graph::DropUnused() {
   Refresh();
 }
 
+Result<std::string> SerializeWithOutputs(const onnx::ModelProto& model,
+                                         const std::vector<std::string>& tensors) {
+  std::unordered_set<std::string> known;
+  for (const auto& output : model.graph().output()) known.insert(output.name());
+  for (const auto& input : model.graph().input()) known.insert(input.name());
+  onnx::ModelProto further;
+  for (const std::string& tensor : tensors) {
+    if (known.insert(tensor).second) further.mutable_graph()->add_output()->set_name(tensor);
+  }
+  // Protobuf messages merge by concatenation: no second copy of the weights is made.
+  std::string bytes;
+  if (!model.AppendToString(&bytes) || !further.AppendToString(&bytes)) {
+    return Fail(ErrorCode::kResourceExhausted, "the model is too large to be written as one file");
+  }
+  return bytes;
+}
+
+std::vector<std::string> LiveTensors(const onnx::GraphProto& graph) {
+  std::unordered_set<std::string> live;
+  for (const auto& input : graph.input()) live.insert(input.name());
+  for (const auto& tensor : graph.initializer()) live.erase(tensor.name());
+  std::vector<std::string> names;
+  for (const onnx::NodeProto& node : graph.node()) {
+    std::unordered_set<std::string> reads(node.input().begin(), node.input().end());
+    ForEachSubgraph(node, [&](const onnx::GraphProto& sub) { CollectNames(sub, reads); });
+    // The sizes of a tensor are no values of it.
+    const bool depends =
+        std::ranges::any_of(reads, [&](const std::string& name) { return live.contains(name); });
+    if (!depends || IsOp(node, "Shape")) continue;
+    for (const std::string& output : node.output()) {
+      if (output.empty()) continue;
+      live.insert(output);
+      names.push_back(output);
+    }
+  }
+  return names;
+}
+
 const onnx::AttributeProto* FindAttribute(const onnx::NodeProto& node, const std::string& name) {
   for (const onnx::AttributeProto& attribute : node.attribute()) {
     if (attribute.name() == name) return &attribute;

@@ -65,6 +65,15 @@ class Graph {
   std::unordered_set<std::string> taken_names_;
 };
 
+/// The model's bytes with further tensors as outputs; those that are inputs or outputs already are
+/// passed over. \return kResourceExhausted above the 2 GiB of a protobuf.
+Result<std::string> SerializeWithOutputs(const onnx::ModelProto& model,
+                                         const std::vector<std::string>& tensors);
+
+/// Names of the tensors that depend on the values of the graph's inputs, inputs excepted, in order
+/// of computation. What depends on initializers alone is not among them.
+std::vector<std::string> LiveTensors(const onnx::GraphProto& graph);
+
 /// Attribute access with defaults.
 const onnx::AttributeProto* FindAttribute(const onnx::NodeProto& node, const std::string& name);
 std::int64_t IntAttribute(const onnx::NodeProto& node, const std::string& name,

@@ -236,8 +236,20 @@ Result<std::vector<std::int64_t>> IntsOf(const TensorProto& tensor) {
     case TensorProto::INT32:
       return tensor.has_raw_data() ? Convert<std::int64_t>(Raw<std::int32_t>(tensor))
                                    : Convert<std::int64_t>(tensor.int32_data());
+    case TensorProto::INT8:
+      return tensor.has_raw_data() ? Convert<std::int64_t>(Raw<std::int8_t>(tensor))
+                                   : Convert<std::int64_t>(tensor.int32_data());
+    case TensorProto::UINT8:
+      return tensor.has_raw_data() ? Convert<std::int64_t>(Raw<std::uint8_t>(tensor))
+                                   : Convert<std::int64_t>(tensor.int32_data());
+    case TensorProto::INT16:
+      return tensor.has_raw_data() ? Convert<std::int64_t>(Raw<std::int16_t>(tensor))
+                                   : Convert<std::int64_t>(tensor.int32_data());
+    case TensorProto::UINT16:
+      return tensor.has_raw_data() ? Convert<std::int64_t>(Raw<std::uint16_t>(tensor))
+                                   : Convert<std::int64_t>(tensor.int32_data());
     default:
-      return Fail(WrongType(tensor, "INT32 or INT64"));
+      return Fail(WrongType(tensor, "an integer type"));
   }
 }
 

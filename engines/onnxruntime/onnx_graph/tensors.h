@@ -30,7 +30,7 @@ Result<> CheckTensor(const onnx::TensorProto& tensor);
 
 /// Values of a FLOAT, FLOAT16 or DOUBLE tensor that has passed CheckTensor and is not external.
 Result<std::vector<float>> FloatsOf(const onnx::TensorProto& tensor);
-/// Values of an INT64 or INT32 tensor under the same conditions.
+/// Values of a tensor of (U)INT8, (U)INT16, INT32 or INT64 under the same conditions.
 Result<std::vector<std::int64_t>> IntsOf(const onnx::TensorProto& tensor);
 
 std::vector<std::int64_t> DimsOf(const onnx::TensorProto& tensor);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "onnx_graph/graph.h"
 #include "ort_api.h"
 
 namespace kenning::quantizer {
@@ -143,22 +144,6 @@ void AddChannelMeans(std::span<const float> values, const std::vector<std::int64
   }
 }
 
-/// The model with the wanted tensors as further outputs. Protobuf messages merge by concatenation:
-/// no second copy of the weights is made.
-std::string WithOutputs(const onnx::ModelProto& model, const std::set<std::string>& tensors) {
-  std::set<std::string> known;
-  for (const auto& output : model.graph().output()) known.insert(output.name());
-  for (const auto& input : model.graph().input()) known.insert(input.name());
-  onnx::ModelProto further;
-  for (const std::string& tensor : tensors) {
-    if (known.insert(tensor).second) further.mutable_graph()->add_output()->set_name(tensor);
-  }
-  std::string bytes;
-  model.AppendToString(&bytes);
-  further.AppendToString(&bytes);
-  return bytes;
-}
-
 Result<> CheckView(CalibrationView* view) {
   if (view == nullptr) {
     return Fail(ErrorCode::kFailedPrecondition,
@@ -227,7 +212,10 @@ Result<StatisticsMap> RunCalibration(const onnx::ModelProto& model, const std::s
   KENNING_RETURN_IF_ERROR(CheckView(context.calibration));
   return ort::Guard(name, [&]() -> Result<StatisticsMap> {
     StatisticsMap statistics;
-    FloatSession session(WithOutputs(model, request.tensors), name);
+    KENNING_ASSIGN_OR_RETURN(
+        const std::string bytes,
+        onnx_graph::SerializeWithOutputs(model, {request.tensors.begin(), request.tensors.end()}));
+    FloatSession session(bytes, name);
     context.progress.Begin("calibrate", std::min(context.calibration->size(), request.max_samples),
                            "samples");
     const Result<> collected = Collect(session, request, context, statistics);
