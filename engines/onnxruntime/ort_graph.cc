@@ -21,22 +21,13 @@ bool IsOneOf(const onnx::NodeProto& node, const std::array<std::string_view, N>&
 }
 
 /// What engines fuse with the DequantizeLinear before and the QuantizeLinear after it.
-constexpr std::array<std::string_view, 32> kFusible = {"Conv",      "ConvTranspose",
-                                                       "Gemm",      "MatMul",
-                                                       "Add",       "Mul",
-                                                       "Relu",      "Clip",
-                                                       "LeakyRelu", "Sigmoid",
-                                                       "HardSwish", "HardSigmoid",
-                                                       "Softmax",   "AveragePool",
-                                                       "MaxPool",   "Concat",
-                                                       "Reshape",   "GlobalAveragePool",
-                                                       "Flatten",   "Transpose",
-                                                       "Squeeze",   "Unsqueeze",
-                                                       "Slice",     "Split",
-                                                       "Gather",    "Pad",
-                                                       "Resize",    "Expand",
-                                                       "Tile",      "ReduceMean",
-                                                       "Where",     "Sub"};
+constexpr std::array<std::string_view, 31> kFusible = {
+    "Conv",    "ConvTranspose", "Gemm",      "MatMul",    "Add",        "Mul",
+    "Relu",    "Clip",          "LeakyRelu", "Sigmoid",   "HardSwish",  "HardSigmoid",
+    "Softmax", "AveragePool",   "MaxPool",   "Concat",    "Reshape",    "GlobalAveragePool",
+    "Flatten", "Transpose",     "Squeeze",   "Unsqueeze", "Slice",      "Split",
+    "Gather",  "Resize",        "Expand",    "Tile",      "ReduceMean", "Where",
+    "Sub"};
 constexpr std::array<std::string_view, 4> kWithWeights = {"Conv", "ConvTranspose", "Gemm",
                                                           "MatMul"};
 constexpr std::array<std::string_view, 4> kAllInputs = {"Add", "Sub", "Mul", "Concat"};
