@@ -85,6 +85,93 @@ def rename(model, kept, wanted, kind):
     print(f"{kind}: {names}")
 
 
+def zero_pads(onnx, node, constants):
+    """The pads of a node that adds zeros, or None."""
+    if node.op_type != "Pad" or len(node.input) < 2 or node.input[1] not in constants or any(node.input[3:]):
+        return None
+    if any(attribute.name == "mode" and attribute.s != b"constant" for attribute in node.attribute):
+        return None
+    if len(node.input) > 2 and node.input[2]:
+        value = constants.get(node.input[2])
+        if value is None or onnx.numpy_helper.to_array(value).any():
+            return None
+    return onnx.numpy_helper.to_array(constants[node.input[1]]).tolist()
+
+
+def fold_pads(onnx, graph):
+    """Zeros around an image become the pads of the convolution that reads it, also through the first Transpose."""
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    outputs = {value.name for value in graph.output}
+    for pad in list(graph.node):
+        pads = zero_pads(onnx, pad, constants)
+        readers = [node for node in graph.node if pad.output and pad.output[0] in node.input]
+        if pads is None or min(pads) < 0 or len(readers) != 1 or pad.output[0] in outputs:
+            continue
+        above, reader = pad, readers[0]
+        if reader.op_type == "Transpose":
+            perm = next((list(a.ints) for a in reader.attribute if a.name == "perm"), [])
+            after = [node for node in graph.node if reader.output[0] in node.input]
+            if len(perm) * 2 != len(pads) or len(after) != 1 or reader.output[0] in outputs:
+                continue
+            rank = len(perm)
+            pads = [pads[axis] for axis in perm] + [pads[rank + axis] for axis in perm]
+            above, reader = reader, after[0]
+        add_pads(onnx, graph, pad, above, reader, pads)
+
+
+def add_pads(onnx, graph, pad, above, conv, pads):
+    rank = len(pads) // 2
+    kept = {attribute.name: attribute for attribute in conv.attribute}
+    if conv.op_type != "Conv" or conv.input[0] != above.output[0] or "auto_pad" in kept or rank < 3:
+        return
+    if any(pads[axis] or pads[rank + axis] for axis in (0, 1)):
+        return
+    spatial = pads[2:rank] + pads[rank + 2 :]
+    own = list(kept["pads"].ints) if "pads" in kept else [0] * len(spatial)
+    if "pads" in kept:
+        conv.attribute.remove(kept["pads"])
+    conv.attribute.append(onnx.helper.make_attribute("pads", [a + b for a, b in zip(own, spatial)]))
+    (conv if above is pad else above).input[0] = pad.input[0]
+    graph.node.remove(pad)
+
+
+def shorten_names(graph):
+    """TensorFlow Lite names a fused operator's result after all that went into it; the first tells enough."""
+    taken = {value.name for value in [*graph.input, *graph.output]}
+    kept = set(taken)
+    short = {}
+
+    def choose(name, wanted):
+        if not name or name in kept or name in short:
+            return
+        unique, number = wanted, 1
+        while unique in taken:
+            number += 1
+            unique = f"{wanted}_{number}"
+        taken.add(unique)
+        short[name] = unique
+
+    for node in graph.node:
+        for name in node.output:
+            choose(name, name.split(";")[0].split("/", 1)[-1].removesuffix(":0"))
+    constants = {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        result = short.get(node.output[0], node.output[0])
+        for name, role in zip(node.input[1:], ("weight", "bias")):
+            if node.op_type in ("Conv", "Gemm", "MatMul") and name in constants:
+                choose(name, f"{result}.{role}")
+    for tensor in graph.initializer:
+        choose(tensor.name, tensor.name.split(";")[0].split("/", 1)[-1])
+        tensor.name = short.get(tensor.name, tensor.name)
+    for node in graph.node:
+        for part in (node.input, node.output):
+            for number, name in enumerate(part):
+                part[number] = short.get(name, name)
+        node.name = node.output[0]
+    for value in graph.value_info:
+        value.name = short.get(value.name, value.name)
+
+
 def name_open_dims(values):
     for value in values:
         for number, dim in enumerate(value.type.tensor_type.shape.dim):
@@ -123,6 +210,7 @@ def from_tensorflow(tf, tf2onnx, request, notes):
 
 def handle(request):
     import numpy as np
+    import onnx
     import tensorflow as tf
     import tf2onnx
 
@@ -139,6 +227,9 @@ def handle(request):
         model, check, names = from_tensorflow(tf, tf2onnx, request, notes)
     rename(model, model.graph.input, names[0], "inputs")
     rename(model, model.graph.output, names[1], "outputs")
+    if not any(attribute.HasField("g") for node in model.graph.node for attribute in node.attribute):
+        fold_pads(onnx, model.graph)
+        shorten_names(model.graph)
     name_open_dims([*model.graph.input, *model.graph.output])
     custom = sorted({node.domain for node in model.graph.node} - {"", "ai.onnx"})
     if custom:
