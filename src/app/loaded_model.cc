@@ -268,15 +268,21 @@ Result<> FloatRunner::Fill(std::span<const FloatTensor> samples,
   return {};
 }
 
-Result<std::vector<FloatTensor>> FloatRunner::Run(std::span<const FloatTensor> samples,
-                                                  std::span<const std::string> layouts) {
+Result<> FloatRunner::Prepare(std::span<const FloatTensor> samples,
+                              std::span<const std::string> layouts) {
   KENNING_RETURN_IF_ERROR(Fill(samples, layouts));
   if (output_tensors_.empty()) KENNING_RETURN_IF_ERROR(MakeOutputs());
-  std::vector<TensorView> in;
-  std::vector<MutableTensorView> out;
-  for (const Tensor& tensor : input_tensors_) in.push_back(tensor.view());
-  for (Tensor& tensor : output_tensors_) out.push_back(tensor.mutable_view());
-  KENNING_RETURN_IF_ERROR(model_.session->Invoke(in, out));
+  in_.clear();
+  out_.clear();
+  for (const Tensor& tensor : input_tensors_) in_.push_back(tensor.view());
+  for (Tensor& tensor : output_tensors_) out_.push_back(tensor.mutable_view());
+  return {};
+}
+
+Result<std::vector<FloatTensor>> FloatRunner::Run(std::span<const FloatTensor> samples,
+                                                  std::span<const std::string> layouts) {
+  KENNING_RETURN_IF_ERROR(Prepare(samples, layouts));
+  KENNING_RETURN_IF_ERROR(Invoke());
   std::vector<FloatTensor> results;
   for (std::size_t i = 0; i < output_tensors_.size(); ++i) {
     FloatTensor result;

@@ -50,20 +50,27 @@ struct FloatTensor {
 std::vector<TensorSpec> JoinedInputs(const LoadedModel& model);
 std::vector<TensorSpec> JoinedOutputs(const LoadedModel& model);
 
-/// Runs a loaded model on float samples, whatever its types, layout and fixed batch. Not for
-/// latency figures. Borrows the model.
+/// Runs a loaded model on float samples, whatever its types, layout and fixed batch. Borrows the
+/// model.
 class FloatRunner {
  public:
   explicit FloatRunner(const LoadedModel& model);
 
   const std::vector<TensorSpec>& inputs() const { return inputs_; }
   const std::vector<TensorSpec>& outputs() const { return outputs_; }
+  /// Samples of one invoke.
+  std::size_t batch() const { return batch_; }
 
   /// `samples`: one tensor an input, in the model's order; `layouts`: what each of them is
   /// ("NCHW", "NHWC", empty). \return one tensor an output, dequantised; kInvalidArgument where
   /// a sample does not fit, kUnsupported for types that are neither integers nor floats.
   Result<std::vector<FloatTensor>> Run(std::span<const FloatTensor> samples,
                                        std::span<const std::string> layouts);
+
+  /// Fills the inputs, as Run does, and makes room for the outputs.
+  Result<> Prepare(std::span<const FloatTensor> samples, std::span<const std::string> layouts);
+  /// Runs on what Prepare filled in, and nothing else: for timing.
+  Result<> Invoke() { return model_.session->Invoke(in_, out_); }
 
   /// Runs once more and gives the tensors inside, dequantised; those that cannot be shown as float
   /// are left out. \return kUnsupported where the engine shows none.
@@ -84,6 +91,8 @@ class FloatRunner {
   std::vector<TensorSpec> outputs_;
   std::vector<Tensor> input_tensors_;
   std::vector<Tensor> output_tensors_;
+  std::vector<TensorView> in_;
+  std::vector<MutableTensorView> out_;
   std::size_t batch_ = 1;  ///< A fixed batch is filled with copies of the sample.
 };
 

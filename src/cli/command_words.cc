@@ -18,11 +18,12 @@ constexpr std::string_view kFlow = "pipelines of running applications are not pa
 constexpr std::string_view kSearch = "the search over optimizers is not part of this version";
 constexpr std::string_view kEditor = "the visual editor is not part of this version";
 
-constexpr std::array<SubcommandInfo, 17> kSubcommands = {{
+constexpr std::array<SubcommandInfo, 18> kSubcommands = {{
     {"optimize", "Run the scenario's optimizers: a model in, a compiled model out", true},
     {"test", "Run the model on the test samples, and measure", true},
     {"report", "Render measurements as Markdown with plots; compare runs", true},
     {"diff", "Run two models on the same samples and show where they part"},
+    {"explain", "Why a model is as fast as it is, and what would make it faster"},
     {"list", "The blocks of this build, and whether they can run here"},
     {"info", "One block: what it does, and its parameters"},
     {"schema", "The JSON Schema of scenario files, for editors"},

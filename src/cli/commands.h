@@ -37,8 +37,10 @@ Result<int> CompletionCommand(const Words& words, CommandContext& context);
 Result<int> CompleteCommand(const Words& words, CommandContext& context);
 Result<int> ToolchainCommand(const Words& words, CommandContext& context);
 Result<int> DiffCommand(const Words& words, CommandContext& context);
+Result<int> ExplainCommand(const Words& words, CommandContext& context);
 /// The flags of diff and explain, for completion.
 std::vector<std::string> DiffFlags();
+std::vector<std::string> ExplainFlags();
 Result<int> CacheCommand(const Words& words, CommandContext& context);
 
 }  // namespace kenning

@@ -80,7 +80,8 @@ std::set<std::string> ComparisonWords(const std::vector<std::string>& flags, boo
                                       const Registry& registry) {
   if (option) return {flags.begin(), flags.end()};
   const std::string previous = before.empty() ? "" : before.back();
-  if (previous.starts_with("--runtime")) return ClassNames(BlockCategory::kRuntime, registry);
+  if (previous.starts_with("--runtime") || previous == "--baseline-runtime")
+    return ClassNames(BlockCategory::kRuntime, registry);
   for (const ClassFlag& flag : ClassFlags()) {
     if (previous == flag.flag) return ClassNames(flag.category, registry);
   }
@@ -109,6 +110,7 @@ std::set<std::string> Candidates(const Words& words, const Registry& registry) {
     return {words_of_list.begin(), words_of_list.end()};
   }
   if (last == "diff") return ComparisonWords(DiffFlags(), option, split->rest, registry);
+  if (last == "explain") return ComparisonWords(ExplainFlags(), option, split->rest, registry);
   if (last == "schema") return {"--output"};
   if (last == "json_inference_tester") {
     Words given = split->rest;

@@ -111,7 +111,7 @@ class DiffOptionsParser {
 
  private:
   void AddSide(const std::string& name, const std::string& letter, SideOptions& side) {
-    app_.add_option(name, side.uri, "A model: path or URI")->required();
+    app_.add_option(name, side.uri, "A model: path or URI")->required()->type_name("");
     app_.add_option("--runtime-" + letter, side.runtime,
                     "What runs " + name + "; by default the first that takes its format")
         ->type_name("CLASS");
