@@ -5,8 +5,8 @@
     compare.py ROWS.json --kenning build/release/bin/kenning --work DIR [--rounds 9] [--samples 60]
 
 ROWS.json names the rows: {"name", "scenario"} of each, in order, the first being the baseline of the accuracy, and
-optionally a "rival": {"name", "toolchain", "script", "arguments"} whose samples are the baseline of the speed. Paths
-within are relative to ROWS.json. Scenarios run in DIR, so their own relative paths are DIR's.
+optionally a "rival", whose times are the baseline of the speed. Paths within are relative to ROWS.json. Scenarios run
+in DIR, so their own relative paths are DIR's.
 
 First each row is optimised (once; what is there is kept) and tested on every sample, for its accuracy. Then come the
 rounds: in each, every row runs the same few samples in a process of its own, in an order that is shuffled anew. A
@@ -33,11 +33,11 @@ def fail(message):
     sys.exit(f"compare.py: error: {message}")
 
 
-def run(command, cwd, log):
+def run(command, cwd, log, environment=None):
     with open(log, "ab") as file:
         file.write((" ".join(map(str, command)) + "\n").encode())
         file.flush()
-        if subprocess.run(command, cwd=cwd, stdout=file, stderr=file, check=False).returncode != 0:
+        if subprocess.run(command, cwd=cwd, stdout=file, stderr=file, env=environment, check=False).returncode != 0:
             file.flush()
             tail = Path(log).read_text(errors="replace")[-1500:]
             raise RuntimeError(f"failed; {log} ends with:\n{tail}")
@@ -85,26 +85,37 @@ class Row:
 
 
 class Rival:
-    """Something that is not kenning, timed by a script of its own, which prints {"median_s": …} of the same samples."""
+    """Keras in Python: model.predict, one sample a call, timed by the worker that the rows' file names."""
 
     def __init__(self, facts, folder, options):
         self.name = facts["name"]
-        self.options = options
+        self.work = options.work
         self.log = options.work / "logs" / f"{self.name}.log"
-        self.command = [options.work / word[5:] if word.startswith("work:") else word for word in facts["command"]]
-        self.script = (folder / facts["script"]).resolve()
+        self.model = facts["model"]
+        self.shape = facts["shape"]
+        self.worker = (folder / facts["worker"]).resolve()
+        self.helper = (folder / "../../src/toolchain").resolve()
         self.python = options.rival_python
+        self.threads = options.threads
+        self.samples = options.work / "rival-samples.npy"
         self.medians = []
         self.error = None
 
     def prepare(self):
         if not self.python:
             raise RuntimeError("--rival-python is not given")
+        make = f"import numpy as n; n.save({str(self.samples)!r}, n.random.default_rng(1).normal(size=[8, *{self.shape}]).astype('f4'))"
+        run([self.python, "-c", make], self.work, self.log)
 
     def measure(self, samples, number):
-        out = self.options.work / "measurements" / f"{self.name}-{number}.json"
-        run([self.python, self.script, *self.command, "--samples", str(samples), "--out", out], self.options.work, self.log)
-        self.medians.append(json.loads(out.read_text())["median_s"])
+        request = self.work / "rival-request.json"
+        response = self.work / "measurements" / f"{self.name}-{number}.json"
+        facts = {"model": str(self.work / self.model), "samples": str(self.samples), "threads": self.threads}
+        request.write_text(json.dumps({**facts, "warmup": 10, "repetitions": samples, "modes": ["predict"]}))
+        environment = {**os.environ, "PYTHONPATH": str(self.helper)}
+        run([self.python, self.worker, request, response], self.work, self.log, environment)
+        result = json.loads(response.read_text())["result"]
+        self.medians.append(1e-9 * statistics.median(result["modes"]["predict"]["times_ns"]))
 
 
 def interval(values):
@@ -180,6 +191,7 @@ def parse():
     parser.add_argument("--kenning", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--rival-python", help="Python of the rival's toolchain")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the rival; kenning's runtimes decide alone")
     parser.add_argument("--roofline", type=Path, help='JSON: {"fp32_ms": …, "int8_ms": …}')
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--samples", type=int, default=60)
