@@ -65,7 +65,9 @@ class TfliteSession final : public Session {
       : name_(std::move(name)), settings_(std::move(settings)), file_(std::move(file)) {}
   Result<> ReadSpec();
   Result<> CheckInputs(std::span<const TensorView> inputs) const;
-  Result<> CheckInput(const TensorView& view, const TensorSpec& want) const;
+  Result<> CheckInput(const TensorView& view, std::size_t index) const;
+  /// Takes note of what the engine has just made room for.
+  Result<> Allocated();
   Result<> Resize(std::span<const Shape> shapes);
   Result<> RunOnce(TfLiteInterpreter* interpreter);
 
@@ -76,6 +78,7 @@ class TfliteSession final : public Session {
   std::unique_ptr<Interpreter> interpreter_;
   ModelSpec spec_;
   std::vector<Shape> shapes_;  ///< Of the inputs, as allocated now.
+  std::vector<std::size_t> input_bytes_;
   bool allocated_ = false;
 };
 
