@@ -170,9 +170,7 @@ Int8Share CountInt8(const ModelFile& model) {
   const FileSubgraph& graph = model.main();
   for (const FileOperator& op : graph.operators) {
     const bool integer = IsInteger(ComputeType(graph, op));
-    const bool heavy = op.builtin == kConv2d || op.builtin == kDepthwiseConv2d ||
-                       op.builtin == kFullyConnected || op.builtin == kTransposeConv ||
-                       op.builtin == kConv3d || op.builtin == kBatchMatmul;
+    const bool heavy = IsHeavy(op.builtin);
     const std::string name = op.outputs.empty()
                                  ? op.op_type
                                  : graph.tensors[static_cast<std::size_t>(op.outputs[0])].name;

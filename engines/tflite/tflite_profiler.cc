@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "kenning/base/clock.h"
 #include "model_file/operators.h"
@@ -27,6 +28,14 @@ std::string DtypeInTag(const std::string& tag) {
   if (tag.find("F16") != std::string::npos) return "float16";
   if (tag.find("F32") != std::string::npos) return "float32";
   return "";
+}
+
+/// Tags of XNNPACK's operators that multiply: one for each of the model's.
+bool IsHeavyTag(const std::string& tag) {
+  for (const char* start : {"Convolution", "Deconvolution", "Fully Connected", "Batch Matrix"}) {
+    if (tag.starts_with(start)) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -69,10 +78,13 @@ void Profiler::End(std::uint32_t handle) {
 void Profiler::AddDelegated(const char* name, std::int64_t op, std::int64_t elapsed_ns) {
   // A delegate numbers the operators of each part that it took from 0 on.
   const int repeat = repeats_[{op, name}]++;
-  Add({true, 0, op, repeat, name}, elapsed_ns);
+  Key key{true, 0, op, repeat, name};
+  if (!order_known_) order_.push_back(key);
+  Add(key, elapsed_ns);
 }
 
 void Profiler::EndInvoke() {
+  order_known_ = order_known_ || !order_.empty();
   repeats_.clear();
   open_.clear();
 }
@@ -81,11 +93,6 @@ void Profiler::Add(const Key& key, std::int64_t elapsed_ns) {
   Total& total = totals_[key];
   total.total_ns += elapsed_ns;
   ++total.calls;
-}
-
-void Profiler::Reset() {
-  EndInvoke();
-  totals_.clear();
 }
 
 OperatorProfile Profiler::Describe(const Key& key, const Total& total) const {
@@ -97,7 +104,7 @@ OperatorProfile Profiler::Describe(const Key& key, const Total& total) const {
     profile.name = fmt::format("{} #{}", key.tag, key.op);
     if (key.repeat > 0) profile.name += fmt::format(" of part {}", key.repeat + 1);
     profile.dtype = DtypeInTag(key.tag);
-    profile.kernel = "XNNPACK";
+    profile.kernel = "XNNPACK: " + key.tag;
     return profile;
   }
   profile.name = fmt::format("{} #{}", key.tag, key.op);
@@ -115,9 +122,35 @@ OperatorProfile Profiler::Describe(const Key& key, const Total& total) const {
   return profile;
 }
 
+std::map<Profiler::Key, const FileOperator*> Profiler::Matched() const {
+  std::vector<const FileOperator*> model;
+  const FileSubgraph& graph = subgraphs_.front();
+  for (std::size_t i = 0; i < graph.operators.size(); ++i) {
+    const FileOperator& op = graph.operators[i];
+    const Key own{false, 0, static_cast<std::int64_t>(i), 0, op.op_type};
+    if (IsHeavy(op.builtin) && !totals_.contains(own)) model.push_back(&op);
+  }
+  std::vector<Key> engine;
+  std::ranges::copy_if(order_, std::back_inserter(engine),
+                       [](const Key& key) { return IsHeavyTag(key.tag); });
+  std::map<Key, const FileOperator*> matched;
+  if (model.size() != engine.size()) return matched;
+  for (std::size_t i = 0; i < model.size(); ++i) matched[engine[i]] = model[i];
+  return matched;
+}
+
 std::vector<OperatorProfile> Profiler::Collect() const {
+  const std::map<Key, const FileOperator*> matched = Matched();
   std::vector<OperatorProfile> profiles;
-  for (const auto& [key, total] : totals_) profiles.push_back(Describe(key, total));
+  for (const auto& [key, total] : totals_) {
+    profiles.push_back(Describe(key, total));
+    const auto it = matched.find(key);
+    if (it == matched.end()) continue;
+    const FileOperator& op = *it->second;
+    profiles.back().name =
+        subgraphs_.front().tensors[static_cast<std::size_t>(op.outputs.at(0))].name;
+    profiles.back().op_type = op.op_type;
+  }
   std::ranges::stable_sort(profiles, [](const OperatorProfile& a, const OperatorProfile& b) {
     return a.total_ns > b.total_ns;
   });

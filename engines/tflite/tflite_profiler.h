@@ -16,8 +16,9 @@
 namespace kenning::tflite {
 
 /// Collects events while it lives; must outlive the interpreter that it is given to. One thread.
-/// Operators that XNNPACK runs come under XNNPACK's own names, fused as it fuses them, and in whole
-/// microseconds.
+/// XNNPACK reports its own operators, fused as it fuses them, in whole microseconds. Those with
+/// multiply-adds get the names of the model's where both sides have as many; the others keep
+/// XNNPACK's.
 class Profiler {
  public:
   explicit Profiler(const ModelFile& model);
@@ -26,7 +27,6 @@ class Profiler {
   TfLiteTelemetryProfilerStruct* callbacks() { return &callbacks_; }
   /// Most expensive first.
   std::vector<OperatorProfile> Collect() const;
-  void Reset();
 
  private:
   struct Key {
@@ -52,12 +52,16 @@ class Profiler {
   void EndInvoke();
   void Add(const Key& key, std::int64_t elapsed_ns);
   OperatorProfile Describe(const Key& key, const Total& total) const;
+  /// Operators of the model that XNNPACK's stand for, found by their order in one invoke.
+  std::map<Key, const FileOperator*> Matched() const;
 
   TfLiteTelemetryProfilerStruct callbacks_{};
   std::vector<FileSubgraph> subgraphs_;
   std::vector<Event> open_;
   std::map<std::pair<std::int64_t, std::string>, int> repeats_;
   std::map<Key, Total> totals_;
+  std::vector<Key> order_;  ///< Of XNNPACK's operators in the first invoke.
+  bool order_known_ = false;
 };
 
 }  // namespace kenning::tflite

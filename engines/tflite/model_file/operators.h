@@ -18,6 +18,12 @@ inline constexpr int kQuantize = 114;
 inline constexpr int kBatchMatmul = 126;
 inline constexpr int kConv3d = 132;
 
+/// Whether it is a convolution or a product of matrices.
+constexpr bool IsHeavy(int builtin) {
+  return builtin == kConv2d || builtin == kDepthwiseConv2d || builtin == kFullyConnected ||
+         builtin == kTransposeConv || builtin == kConv3d || builtin == kBatchMatmul;
+}
+
 /// "CONV_2D"; "BUILTIN_999" for a number that is not known.
 std::string BuiltinName(int builtin);
 
