@@ -207,6 +207,8 @@ Result<std::unique_ptr<Optimizer>> IreeCompiler::Make(const Params& params) {
   }
   settings.opt_level = params.String("opt_level");
   settings.data_tiling = params.Bool("data_tiling");
+  settings.conv_layout = params.String("conv_layout");
+  settings.batch_size = static_cast<int>(params.Int("batch_size"));
   settings.verify = params.Bool("verify");
   if (params.Has("compiler_args")) {
     KENNING_ASSIGN_OR_RETURN(settings.compiler_args,
@@ -251,6 +253,8 @@ Result<ModelArtifact> IreeCompiler::Optimize(const ModelArtifact& input, Optimiz
                  {"target_cpu_features", settings_.target_cpu_features},
                  {"opt_level", settings_.opt_level},
                  {"data_tiling", settings_.data_tiling},
+                 {"conv_layout", settings_.conv_layout},
+                 {"batch_size", settings_.batch_size},
                  {"compiler_args", settings_.compiler_args},
                  {"reference", settings_.verify}};
   KENNING_ASSIGN_OR_RETURN(const nlohmann::json answer,
@@ -273,6 +277,7 @@ Result<ModelArtifact> IreeCompiler::Optimize(const ModelArtifact& input, Optimiz
   KENNING_ASSIGN_OR_RETURN(artifact.spec, IreeSession::Inspect(output.temporary_path()));
   KENNING_ASSIGN_OR_RETURN(const AlignedBytes bytes, ReadVmfb(output.temporary_path()));
   const CodeTarget target = FindCodeTarget(FlatBufferOf(bytes.span()));
+  if (answer.value("channels_last", false)) notes.emplace_back("convolutions are channels-last");
   if (!target.cpu.empty() && settings_.backend == "llvm-cpu") notes.push_back(FeatureNote(target));
   if (context.cancel.cancelled()) return Fail(ErrorCode::kCancelled, "IREECompiler: cancelled");
   KENNING_RETURN_IF_ERROR(output.Commit());
@@ -284,6 +289,8 @@ Result<ModelArtifact> IreeCompiler::Optimize(const ModelArtifact& input, Optimiz
   step.version = StringOf(answer, "version");
   step.parameters = {{"backend", settings_.backend},
                      {"opt_level", settings_.opt_level},
+                     {"conv_layout", settings_.conv_layout},
+                     {"batch_size", fmt::format("{}", settings_.batch_size)},
                      {"data_tiling", settings_.data_tiling ? "true" : "false"},
                      {"compiler_args", Join(settings_.compiler_args, " ")}};
   if (settings_.backend == "llvm-cpu") {

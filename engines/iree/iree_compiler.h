@@ -16,6 +16,8 @@ struct CompilerSettings {
   std::string target_cpu_features;
   std::string opt_level = "O3";
   bool data_tiling = true;
+  std::string conv_layout = "auto";
+  int batch_size = 1;  ///< 0: dynamic dimensions stay.
   bool verify = true;
   std::vector<std::string> compiler_args;
 };

@@ -23,6 +23,8 @@ Values Defaults(const std::string& output) {
           {"target_cpu", std::string("x86-64-v2")},
           {"opt_level", std::string("O3")},
           {"data_tiling", true},
+          {"conv_layout", std::string("auto")},
+          {"batch_size", std::int64_t{1}},
           {"verify", true}};
 }
 
@@ -90,6 +92,23 @@ TEST(IreeCompilerTest, CompilesComparesAndKeepsNames) {
     EXPECT_EQ(compiled->provenance[0].version, "3.13.0");
     EXPECT_THAT(compiled->provenance[0].notes, Contains(HasSubstr("cosine 1.000")));
     EXPECT_EQ(IreeSession::Inspect(compiled->path).value(), SmallCnn().spec);
+  }
+}
+
+TEST(IreeCompilerTest, FixesABatchOfAnySizeOrKeepsIt) {
+  KENNING_NEEDS_TOOLCHAIN();
+  ModelArtifact input = SmallCnn();
+  input.path.replace_filename("cnn_batch.onnx");
+  input.spec.inputs[0].shape[0] = kAnyDim;
+  input.spec.outputs[0].shape[0] = kAnyDim;
+  Values values = Defaults("batch.vmfb");
+  for (const std::int64_t batch : {3, 0}) {
+    values["batch_size"] = batch;
+    const auto compiled = Compile(values, input);
+    ASSERT_TRUE(compiled) << compiled.error().ToString();
+    EXPECT_EQ(compiled->spec.inputs[0].shape[0], batch == 0 ? kAnyDim : batch);
+    EXPECT_EQ(compiled->spec.outputs[0].shape[0], batch == 0 ? kAnyDim : batch);
+    EXPECT_THAT(compiled->provenance[0].notes, Contains(HasSubstr("cosine 1.000")));
   }
 }
 

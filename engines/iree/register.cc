@@ -102,6 +102,21 @@ ParamSchema CompilerSchema() {
        .type = ParamType::kBool,
        .description = "Let the compiler lay out matrices in tiles that fit the CPU.",
        .default_value = ParamValue{true}},
+      {.name = "conv_layout",
+       .type = ParamType::kString,
+       .description =
+           "Order of dimensions that convolutions compute in: \"auto\" is channels_last for "
+           "float models, where it is several times faster, and the model's own for "
+           "quantised ones. Inputs and outputs stay as they are.",
+       .default_value = ParamValue{std::string("auto")},
+       .allowed = {"auto", "keep", "channels_last"}},
+      {.name = "batch_size",
+       .type = ParamType::kInt,
+       .description = "Size that a batch of any size becomes; 0 keeps it as it is, which the "
+                      "compiler does worse on.",
+       .default_value = ParamValue{std::int64_t{1}},
+       .minimum = 0,
+       .maximum = 65536},
       {.name = "verify",
        .type = ParamType::kBool,
        .description = "Run the module once and compare it with ONNX's reference implementation.",

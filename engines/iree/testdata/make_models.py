@@ -6,6 +6,7 @@ conformance.vmfb  a small CNN, machine code for any x86-64 CPU since 2009 (x86-6
 portable.vmfb     the same as portable bytecode (vmvx)
 declared.vmfb     compiled from IREE's own text, without IREECompiler: two inputs, one with a batch of any size
 cnn.onnx          what the first two are compiled from
+cnn_batch.onnx    the same with a batch of any size
 """
 
 import json
@@ -31,7 +32,7 @@ func.func @scale(%x: tensor<1x4xf32>, %b: tensor<?x4xi8>) -> (tensor<1x4xf32>, t
 """
 
 
-def cnn():
+def cnn(batch):
     random = numpy.random.default_rng(11)
 
     def weight(name, *shape):
@@ -47,8 +48,8 @@ def cnn():
             helper.make_node("Softmax", ["l"], ["scores"]),
         ],
         "small_cnn",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 8, 8])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 5])],
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, 3, 8, 8])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, 5])],
         [weight("w", 8, 3, 3, 3), weight("b", 8), weight("g", 8, 5), weight("h", 5)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -66,7 +67,7 @@ def compile_module(model, output, backend):
         request = {
             "model": model, "output": output, "folder": folder, "io_spec": json.dumps(spec), "backend": backend,
             "target_cpu": "x86-64-v2", "target_cpu_features": "", "opt_level": "O3", "data_tiling": True,
-            "compiler_args": [], "reference": False,
+            "compiler_args": [], "conv_layout": "auto", "batch_size": 1, "reference": False,
         }  # fmt: skip
         with open(os.path.join(folder, "request.json"), "w", encoding="utf-8") as file:
             json.dump(request, file)
@@ -85,7 +86,8 @@ def compile_module(model, output, backend):
 
 def main():
     model = os.path.join(HERE, "cnn.onnx")
-    onnx.save(cnn(), model)
+    onnx.save(cnn(1), model)
+    onnx.save(cnn("batch"), os.path.join(HERE, "cnn_batch.onnx"))
     compile_module(model, os.path.join(HERE, "conformance.vmfb"), "llvm-cpu")
     compile_module(model, os.path.join(HERE, "portable.vmfb"), "vmvx")
     subprocess.run(

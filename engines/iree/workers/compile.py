@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """ONNX to a module of IREE, with the IO specification inside, and outputs to compare it with."""
 
+import json
 import os
 import re
 import signal
@@ -53,22 +54,65 @@ def check(kind, got, want):
         raise worker.WorkerError("invalid-model", f"the model's {kind} are {got}, its IO specification says {named}")
 
 
-def embed(mlir, spec_text, spec):
-    """Puts the specification into the attributes of the module's function, which are kept."""
+def fix_batch(model, size):
+    """Gives the first dimension of every input a size where it has none; the rest is inferred anew."""
+    import onnx
+
+    constants = {tensor.name for tensor in model.graph.initializer}
+    fixed = False
+    for value in model.graph.input:
+        dims = value.type.tensor_type.shape.dim
+        if value.name not in constants and dims and not dims[0].dim_value:
+            dims[0].dim_value = size
+            fixed = True
+    if not fixed:
+        return model
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        for dim in value.type.tensor_type.shape.dim:
+            if not dim.dim_value:
+                dim.Clear()
+    return onnx.shape_inference.infer_shapes(model)
+
+
+def prepare(request):
+    """The model to import: itself, or a copy with a fixed batch, which the compiler does far better on."""
+    import onnx
+
+    model = onnx.load(request["model"], load_external_data=False)
+    external = any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer)
+    if not request["batch_size"] or external:
+        return request["model"]
+    path = os.path.join(request["folder"], "model.onnx")
+    onnx.save(fix_batch(model, request["batch_size"]), path)
+    return path
+
+
+def embed(mlir, spec):
+    """Puts the specification, with the sizes that are now known, into the attributes of the module's function."""
     with open(mlir, encoding="utf-8") as file:
         text = file.read()
     head = FUNCTION.search(text)
     if head is None:
         raise worker.WorkerError("unsupported", "the imported model has no function with tensors as inputs and outputs")
-    check("inputs", tensors(head.group(1)), spec["input"])
-    check("outputs", tensors(head.group(2)), spec["output"])
-    escaped = "".join(chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\{b:02X}" for b in spec_text.encode())
+    for kind, part in (("input", head.group(1)), ("output", head.group(2))):
+        check(kind + "s", tensors(part), spec[kind])
+        for tensor, (_, shape) in zip(spec[kind], tensors(part)):
+            tensor["shape"] = [known if known > 0 else got for known, got in zip(tensor["shape"], shape)]
+    text_of_spec = json.dumps(spec, ensure_ascii=False)
+    escaped = "".join(chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\{b:02X}" for b in text_of_spec.encode())
     attribute = f'iree.reflection = {{"kenning.io" = "{escaped}"}}, '
     with open(mlir, "w", encoding="utf-8") as file:
         file.write(text[: head.end()] + attribute + text[head.end() :])
 
 
-def compiler_options(request):
+CHANNELS_LAST = (
+    "--iree-preprocessing-pass-pipeline="
+    "builtin.module(util.func(iree-preprocessing-convert-conv-to-channels-last))"
+)  # fmt: skip
+
+
+def compiler_options(request, channels_last):
     options = [
         "--iree-hal-target-device=local",
         f"--iree-hal-local-target-device-backends={request['backend']}",
@@ -83,6 +127,8 @@ def compiler_options(request):
         ]
         if request["target_cpu_features"]:
             options.append(f"--iree-llvmcpu-target-cpu-features={request['target_cpu_features']}")
+    if channels_last:
+        options.append(CHANNELS_LAST)
     # An option may be given once only.
     own = [arg.lstrip("-").split("=")[0] for arg in request["compiler_args"]]
     return [o for o in options if o.lstrip("-").split("=")[0] not in own] + request["compiler_args"]
@@ -147,34 +193,43 @@ def reference(model, folder):
 
 def handle(request):
     import importlib.metadata
-    import json
 
     import onnx
 
-    spec = json.loads(request["io_spec"])
     folder = request["folder"]
     steps = 3 if request["reference"] else 2
     binaries = os.path.dirname(sys.executable)
     mlir = os.path.join(folder, "model.mlir")
     worker.progress(0, steps, "importing")
-    error = tool(folder, os.path.join(binaries, "iree-import-onnx"), request["model"], "-o", mlir)
+    path = prepare(request)
+    error = tool(folder, os.path.join(binaries, "iree-import-onnx"), path, "-o", mlir)
     if error:
         raise worker.WorkerError("unsupported", f"the model cannot be imported: {error}")
-    embed(mlir, request["io_spec"], spec)
+    embed(mlir, json.loads(request["io_spec"]))
     worker.progress(1, steps, "compiling")
+    model = onnx.load(path, load_external_data=False)
+    layout = request["conv_layout"]
+    channels_last = layout == "channels_last" or (layout == "auto" and not quantised(model))
     # A name without folders: it goes into the module, and the same model must give the same module.
-    options = compiler_options(request)
-    error = tool(folder, os.path.join(binaries, "iree-compile"), "model.mlir", *options, "-o", request["output"])
+    compiler = (folder, os.path.join(binaries, "iree-compile"), "model.mlir", "-o", request["output"])
+    error = tool(*compiler, *compiler_options(request, channels_last))
+    if error and channels_last and layout == "auto":
+        channels_last = False
+        error = tool(*compiler, *compiler_options(request, channels_last))
     if error:
         raise worker.WorkerError("unsupported", f"iree-compile: {error}")
-    result = {"version": importlib.metadata.version("iree-base-compiler"), "reference": False}
+    result = {
+        "version": importlib.metadata.version("iree-base-compiler"),
+        "channels_last": channels_last,
+        "quantised": quantised(model),
+        "reference": False,
+    }
     if request["reference"]:
         worker.progress(2, steps, "computing a reference")
-        model = onnx.load(request["model"])
+        model = onnx.load(path)
         why = reference(model, folder)
         result["reference"] = not why
         result["no_reference"] = why
-        result["quantised"] = quantised(model)
     worker.progress(steps, steps)
     return result
 
