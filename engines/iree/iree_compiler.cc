@@ -22,7 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kTimeLimitS = 3600;
 constexpr std::uint64_t kMaxModelBytes = std::uint64_t{1} << 31;
 
 Result<std::vector<std::string>> CheckedArgs(const std::vector<std::string>& args) {
@@ -123,13 +122,19 @@ Agreement Compare(const std::vector<double>& got, const std::vector<double>& wan
   return result;
 }
 
-/// Loads the module and, where the worker left a reference, runs it once and compares.
+/// What a module is compared with: inputs and outputs of batch 1 that a worker left in a folder.
+struct Reference {
+  std::string of;  ///< Whose outputs these are; empty where there are none.
+  bool quantised = false;
+};
+
+/// Loads the module and, where there is a reference, runs it once and compares.
 Result<std::vector<std::string>> Verify(const fs::path& module, const fs::path& folder,
-                                        bool has_reference, bool quantised) {
+                                        const Reference& reference) {
   KENNING_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session,
                            IreeSession::Load(module, {.driver = "local-sync"}),
                            "loading what was compiled");
-  if (!has_reference) return std::vector<std::string>{};
+  if (reference.of.empty()) return std::vector<std::string>{};
   std::vector<Tensor> inputs;
   std::vector<Tensor> outputs;
   std::vector<Tensor> wanted;
@@ -157,16 +162,16 @@ Result<std::vector<std::string>> Verify(const fs::path& module, const fs::path& 
   KENNING_RETURN_IF_ERROR(session->Invoke(in, out), "running what was compiled");
   std::vector<std::string> notes;
   // Arithmetic on quantised values may round to the other of two neighbours.
-  const double least_cosine = quantised ? 0.98 : 0.9999;
+  const double least_cosine = reference.quantised ? 0.98 : 0.9999;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const auto got = AsDoubles(outputs[i]);
     const auto want = AsDoubles(wanted[i]);
     if (!got || !want) continue;
     const Agreement agreement = Compare(*got, *want);
     const std::string text = fmt::format(
-        "output \"{}\" against ONNX's reference implementation: cosine {:.6f}, largest "
+        "output \"{}\" against {}: cosine {:.6f}, largest "
         "error {:.3g} at values up to {:.3g}",
-        resolved[i].name, agreement.cosine, agreement.max_error, agreement.max_value);
+        resolved[i].name, reference.of, agreement.cosine, agreement.max_error, agreement.max_value);
     if (agreement.cosine < least_cosine) {
       return Fail(ErrorCode::kEngineFailure,
                   fmt::format("the compiled module computes something else: {}", text));
@@ -174,6 +179,37 @@ Result<std::vector<std::string>> Verify(const fs::path& module, const fs::path& 
     notes.push_back(text);
   }
   return notes;
+}
+
+/// The model as an ONNX file: itself, or converted below `folder`, where a sample and what the
+/// original makes of it then lie.
+Result<fs::path> AsOnnx(const ModelArtifact& input, const fs::path& folder,
+                        OptimizeContext& context, ProvenanceStep& step, Reference& reference) {
+  if (input.format == "onnx") return input.path;
+  const auto names = [](const std::vector<TensorSpec>& specs) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const TensorSpec& spec : specs) list.push_back(spec.name);
+    return list;
+  };
+  fs::path onnx = folder / "converted.onnx";
+  WorkerJob job{.toolchain = "tensorflow", .engine = "onnxruntime", .script = "to_onnx.py"};
+  job.stage = "converting to ONNX";
+  job.request = {{"model", fs::absolute(input.path).string()},
+                 {"format", input.format},
+                 {"output", onnx.string()},
+                 {"folder", folder.string()},
+                 {"input_names", names(input.spec.engine_inputs())},
+                 {"output_names", names(input.spec.engine_outputs())}};
+  KENNING_ASSIGN_OR_RETURN(const nlohmann::json answer,
+                           RunWorker(job, context.progress, context.cancel), input.path.string());
+  step.parameters["converter"] = "tf2onnx " + StringOf(answer, "version");
+  if (const auto notes = answer.find("notes"); notes != answer.end() && notes->is_array()) {
+    for (const nlohmann::json& note : *notes) {
+      if (note.is_string()) step.notes.push_back(note.get<std::string>());
+    }
+  }
+  if (answer.contains("check")) reference.of = "the original model";
+  return onnx;
 }
 
 std::string FeatureNote(const CodeTarget& target) {
@@ -191,7 +227,6 @@ Result<std::unique_ptr<Optimizer>> IreeCompiler::Make(const Params& params) {
   KENNING_ASSIGN_OR_RETURN(settings.output_path,
                            OutputPathFromUri(params.String("compiled_model_path")),
                            "compiled_model_path");
-  settings.model_framework = params.String("model_framework");
   if (params.Has("backend")) settings.backend = params.String("backend");
   if (settings.backend == "dylib") settings.backend = "llvm-cpu";
   if (settings.backend != "llvm-cpu" && settings.backend != "vmvx") {
@@ -217,76 +252,25 @@ Result<std::unique_ptr<Optimizer>> IreeCompiler::Make(const Params& params) {
   return std::make_unique<IreeCompiler>(std::move(settings));
 }
 
-Result<ModelArtifact> IreeCompiler::Optimize(const ModelArtifact& input, OptimizeContext& context) {
-  const std::int64_t start_ns = MonotonicNowNs();
-  if (settings_.model_framework != "any" && settings_.model_framework != input.format) {
-    return Fail(ErrorCode::kInvalidScenario,
-                fmt::format("IREECompiler: model_framework is \"{}\", but {} is \"{}\"",
-                            settings_.model_framework, input.path.string(), input.format));
-  }
-  if (input.format != "onnx") {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("IREECompiler: {} is \"{}\"; IREECompiler takes \"onnx\"",
-                            input.path.string(), input.format));
-  }
-  KENNING_ASSIGN_OR_RETURN(const std::uint64_t model_bytes, TreeSizeBytes(input.path));
-  if (model_bytes > kMaxModelBytes) {
-    return Fail(ErrorCode::kResourceExhausted,
-                fmt::format("{}: {} bytes; IREECompiler takes models of at most {}",
-                            input.path.string(), model_bytes, kMaxModelBytes));
-  }
-  KENNING_ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Create());
-  KENNING_ASSIGN_OR_RETURN(AtomicFile output, AtomicFile::Create(settings_.output_path));
-  const ModelSpec spec = EngineSpec(input.spec);
-  WorkerJob job;
-  job.toolchain = "iree";
-  job.engine = "iree";
-  job.script = "compile.py";
-  job.time_limit_s = kTimeLimitS;
-  job.stage = "compile";
-  job.request = {{"model", fs::absolute(input.path).string()},
-                 {"output", fs::absolute(output.temporary_path()).string()},
-                 {"folder", scratch.path().string()},
-                 {"io_spec", ModelSpecToJson(spec)},
-                 {"backend", settings_.backend},
-                 {"target_cpu", settings_.target_cpu},
-                 {"target_cpu_features", settings_.target_cpu_features},
-                 {"opt_level", settings_.opt_level},
-                 {"data_tiling", settings_.data_tiling},
-                 {"conv_layout", settings_.conv_layout},
-                 {"batch_size", settings_.batch_size},
-                 {"compiler_args", settings_.compiler_args},
-                 {"reference", settings_.verify}};
-  KENNING_ASSIGN_OR_RETURN(const nlohmann::json answer,
-                           RunWorker(job, context.progress, context.cancel), input.path.string());
-  std::vector<std::string> notes;
-  if (settings_.verify) {
-    KENNING_ASSIGN_OR_RETURN(
-        notes,
-        Verify(output.temporary_path(), scratch.path(), answer.value("reference", false),
-               answer.value("quantised", false)),
-        input.path.string());
-  }
-  if (const std::string why = StringOf(answer, "no_reference"); !why.empty()) {
-    notes.push_back(fmt::format("loaded, but not compared with a reference: {}", why));
-  }
-  ModelArtifact artifact;
-  artifact.path = settings_.output_path;
-  artifact.format = "iree";
-  // Of what was written, not of what was read.
-  KENNING_ASSIGN_OR_RETURN(artifact.spec, IreeSession::Inspect(output.temporary_path()));
-  KENNING_ASSIGN_OR_RETURN(const AlignedBytes bytes, ReadVmfb(output.temporary_path()));
-  const CodeTarget target = FindCodeTarget(FlatBufferOf(bytes.span()));
-  if (answer.value("channels_last", false)) notes.emplace_back("convolutions are channels-last");
-  if (!target.cpu.empty() && settings_.backend == "llvm-cpu") notes.push_back(FeatureNote(target));
-  if (context.cancel.cancelled()) return Fail(ErrorCode::kCancelled, "IREECompiler: cancelled");
-  KENNING_RETURN_IF_ERROR(output.Commit());
-  KENNING_ASSIGN_OR_RETURN(artifact.sha256, Sha256OfFile(artifact.path));
-  artifact.size_bytes = bytes.span().size();
+nlohmann::json IreeCompiler::Request(const ModelSpec& spec, const fs::path& output,
+                                     const fs::path& folder) const {
+  return {{"output", fs::absolute(output).string()},
+          {"folder", folder.string()},
+          {"io_spec", ModelSpecToJson(EngineSpec(spec))},
+          {"backend", settings_.backend},
+          {"target_cpu", settings_.target_cpu},
+          {"target_cpu_features", settings_.target_cpu_features},
+          {"opt_level", settings_.opt_level},
+          {"data_tiling", settings_.data_tiling},
+          {"conv_layout", settings_.conv_layout},
+          {"batch_size", settings_.batch_size},
+          {"compiler_args", settings_.compiler_args}};
+}
+
+ProvenanceStep IreeCompiler::Step() const {
   ProvenanceStep step;
   step.block = "IREECompiler";
   step.framework = "iree";
-  step.version = StringOf(answer, "version");
   step.parameters = {{"backend", settings_.backend},
                      {"opt_level", settings_.opt_level},
                      {"conv_layout", settings_.conv_layout},
@@ -297,7 +281,61 @@ Result<ModelArtifact> IreeCompiler::Optimize(const ModelArtifact& input, Optimiz
     step.parameters["target_cpu"] = settings_.target_cpu;
     step.parameters["target_cpu_features"] = settings_.target_cpu_features;
   }
-  step.notes = std::move(notes);
+  return step;
+}
+
+Result<ModelArtifact> IreeCompiler::Optimize(const ModelArtifact& input, OptimizeContext& context) {
+  const std::int64_t start_ns = MonotonicNowNs();
+  KENNING_ASSIGN_OR_RETURN(const std::uint64_t model_bytes, TreeSizeBytes(input.path));
+  if (model_bytes > kMaxModelBytes) {
+    return Fail(ErrorCode::kResourceExhausted,
+                fmt::format("{}: {} bytes; IREECompiler takes models of at most {}",
+                            input.path.string(), model_bytes, kMaxModelBytes));
+  }
+  KENNING_ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Create());
+  KENNING_ASSIGN_OR_RETURN(AtomicFile output, AtomicFile::Create(settings_.output_path));
+  ProvenanceStep step = Step();
+  Reference reference;
+  KENNING_ASSIGN_OR_RETURN(const fs::path onnx,
+                           AsOnnx(input, scratch.path(), context, step, reference));
+  // The sample that came with a conversion is of batch 1.
+  if (settings_.batch_size > 1 || !settings_.verify) reference.of.clear();
+  WorkerJob job{.toolchain = "iree", .engine = "iree", .script = "compile.py"};
+  job.stage = "compile";
+  job.request = Request(input.spec, output.temporary_path(), scratch.path());
+  job.request["model"] = fs::absolute(onnx).string();
+  job.request["reference"] = settings_.verify && reference.of.empty();
+  KENNING_ASSIGN_OR_RETURN(const nlohmann::json answer,
+                           RunWorker(job, context.progress, context.cancel), input.path.string());
+  step.version = StringOf(answer, "version");
+  reference.quantised = answer.value("quantised", false);
+  if (answer.value("reference", false)) reference.of = "ONNX's reference implementation";
+  if (settings_.verify) {
+    KENNING_ASSIGN_OR_RETURN(std::vector<std::string> notes,
+                             Verify(output.temporary_path(), scratch.path(), reference),
+                             input.path.string());
+    std::ranges::move(notes, std::back_inserter(step.notes));
+  }
+  if (const std::string why = StringOf(answer, "no_reference"); !why.empty()) {
+    step.notes.push_back(fmt::format("loaded, but not compared with a reference: {}", why));
+  }
+  if (answer.value("channels_last", false)) {
+    step.notes.emplace_back("convolutions are channels-last");
+  }
+  ModelArtifact artifact;
+  artifact.path = settings_.output_path;
+  artifact.format = "iree";
+  // Of what was written, not of what was read.
+  KENNING_ASSIGN_OR_RETURN(artifact.spec, IreeSession::Inspect(output.temporary_path()));
+  KENNING_ASSIGN_OR_RETURN(const AlignedBytes bytes, ReadVmfb(output.temporary_path()));
+  const CodeTarget target = FindCodeTarget(FlatBufferOf(bytes.span()));
+  if (!target.cpu.empty() && settings_.backend == "llvm-cpu") {
+    step.notes.push_back(FeatureNote(target));
+  }
+  if (context.cancel.cancelled()) return Fail(ErrorCode::kCancelled, "IREECompiler: cancelled");
+  KENNING_RETURN_IF_ERROR(output.Commit());
+  KENNING_ASSIGN_OR_RETURN(artifact.sha256, Sha256OfFile(artifact.path));
+  artifact.size_bytes = bytes.span().size();
   step.duration_s = static_cast<double>(MonotonicNowNs() - start_ns) * 1e-9;
   step.finished_at = WallTimeUtc();
   artifact.provenance = input.provenance;

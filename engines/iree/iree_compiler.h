@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Optimizer "IREECompiler". The compiler itself runs in the toolchain "iree" (workers/compile.py).
+/// Optimizer "IREECompiler". The compiler itself runs in the toolchain "iree" (workers/compile.py);
+/// models that are not ONNX are made so by the converter of the engine onnxruntime, in the
+/// toolchain "tensorflow".
 #pragma once
+
+#include <nlohmann/json.hpp>
 
 #include "kenning/core/optimizer.h"
 #include "kenning/registry/param_schema.h"
@@ -10,7 +14,6 @@ namespace kenning::iree {
 
 struct CompilerSettings {
   std::filesystem::path output_path;
-  std::string model_framework = "any";
   std::string backend = "llvm-cpu";
   std::string target_cpu = "host";
   std::string target_cpu_features;
@@ -34,6 +37,10 @@ class IreeCompiler final : public Optimizer {
   std::string output_format(const std::string& /*input_format*/) const override { return "iree"; }
 
  private:
+  nlohmann::json Request(const ModelSpec& spec, const std::filesystem::path& output,
+                         const std::filesystem::path& folder) const;
+  ProvenanceStep Step() const;
+
   CompilerSettings settings_;
 };
 

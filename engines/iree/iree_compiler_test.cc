@@ -18,7 +18,6 @@ using Values = std::map<std::string, ParamValue, std::less<>>;
 
 Values Defaults(const std::string& output) {
   return {{"compiled_model_path", (std::filesystem::path(testing::TempDir()) / output).string()},
-          {"model_framework", std::string("any")},
           {"backend", std::string("llvm-cpu")},
           {"target_cpu", std::string("x86-64-v2")},
           {"opt_level", std::string("O3")},
@@ -46,14 +45,14 @@ Result<ModelArtifact> Compile(Values values, const ModelArtifact& input) {
   return compiler->Optimize(input, context);
 }
 
-bool HaveToolchain() {
-  const auto info = FindToolchain("iree");
+bool HaveToolchain(const char* name) {
+  const auto info = FindToolchain(name);
   return info && ToolchainInstalled(*info);
 }
-#define KENNING_NEEDS_TOOLCHAIN()                                               \
-  if (!HaveToolchain()) {                                                       \
-    GTEST_SKIP() << "needs the toolchain iree: kenning toolchain install iree"; \
-  }                                                                             \
+#define KENNING_NEEDS_TOOLCHAIN(name)                                                \
+  if (!HaveToolchain(name)) {                                                        \
+    GTEST_SKIP() << "needs the toolchain " name ": kenning toolchain install " name; \
+  }                                                                                  \
   static_assert(true)
 
 TEST(IreeCompilerTest, RefusesBackendsOfGpusAndOtherOutputs) {
@@ -68,17 +67,8 @@ TEST(IreeCompilerTest, RefusesBackendsOfGpusAndOtherOutputs) {
   }
 }
 
-TEST(IreeCompilerTest, RefusesOtherFormats) {
-  ModelArtifact input = SmallCnn();
-  input.format = "tflite";
-  EXPECT_EQ(Compile(Defaults("other.vmfb"), input).error().code(), ErrorCode::kUnsupported);
-  Values values = Defaults("other.vmfb");
-  values["model_framework"] = std::string("tflite");
-  EXPECT_EQ(Compile(values, SmallCnn()).error().code(), ErrorCode::kInvalidScenario);
-}
-
 TEST(IreeCompilerTest, CompilesComparesAndKeepsNames) {
-  KENNING_NEEDS_TOOLCHAIN();
+  KENNING_NEEDS_TOOLCHAIN("iree");
   for (const char* backend : {"llvm-cpu", "vmvx", "dylib"}) {
     Values values = Defaults("small.vmfb");
     values["backend"] = std::string(backend);
@@ -96,7 +86,7 @@ TEST(IreeCompilerTest, CompilesComparesAndKeepsNames) {
 }
 
 TEST(IreeCompilerTest, FixesABatchOfAnySizeOrKeepsIt) {
-  KENNING_NEEDS_TOOLCHAIN();
+  KENNING_NEEDS_TOOLCHAIN("iree");
   ModelArtifact input = SmallCnn();
   input.path.replace_filename("cnn_batch.onnx");
   input.spec.inputs[0].shape[0] = kAnyDim;
@@ -112,8 +102,24 @@ TEST(IreeCompilerTest, FixesABatchOfAnySizeOrKeepsIt) {
   }
 }
 
+TEST(IreeCompilerTest, TakesOtherFormatsByWayOfOnnx) {
+  KENNING_NEEDS_TOOLCHAIN("iree");
+  KENNING_NEEDS_TOOLCHAIN("tensorflow");
+  ModelArtifact input;
+  input.path =
+      std::filesystem::path(KENNING_SOURCE_DIR) / "engines/tflite/testdata/conformance.tflite";
+  input.format = "tflite";
+  input.spec.inputs = {{.name = "in", .shape = {kAnyDim, 8, 8, 3}}};
+  input.spec.outputs = {{.name = "out", .shape = {kAnyDim, 4}}};
+  const auto compiled = Compile(Defaults("tflite.vmfb"), input);
+  ASSERT_TRUE(compiled) << compiled.error().ToString();
+  EXPECT_EQ(compiled->spec.inputs[0].name, "in");
+  EXPECT_THAT(compiled->provenance[0].notes,
+              Contains(HasSubstr("output \"out\" against the original model: cosine 1.000")));
+}
+
 TEST(IreeCompilerTest, RefusesASpecificationThatIsNotTheModels) {
-  KENNING_NEEDS_TOOLCHAIN();
+  KENNING_NEEDS_TOOLCHAIN("iree");
   ModelArtifact input = SmallCnn();
   input.spec.inputs[0].dtype = DType::kInt8;
   const auto compiled = Compile(Defaults("lying.vmfb"), input);
@@ -123,7 +129,7 @@ TEST(IreeCompilerTest, RefusesASpecificationThatIsNotTheModels) {
 }
 
 TEST(IreeCompilerTest, SaysWhatTheCompilerSays) {
-  KENNING_NEEDS_TOOLCHAIN();
+  KENNING_NEEDS_TOOLCHAIN("iree");
   Values values = Defaults("wrong.vmfb");
   values["compiler_args"] = std::vector<std::string>{"no-such-option=1"};
   const auto compiled = Compile(values, SmallCnn());

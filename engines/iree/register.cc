@@ -62,7 +62,7 @@ ParamSchema CompilerSchema() {
        .type = ParamType::kString,
        .description = "Format of the input model; \"any\" goes by what the previous block gives.",
        .default_value = ParamValue{std::string("any")},
-       .allowed = {"any", "onnx"},
+       .allowed = {"any", "onnx", "keras", "tensorflow", "savedmodel", "tflite"},
        .flag = "--model-framework"},
       {.name = "location",
        .type = ParamType::kString,
@@ -151,8 +151,13 @@ void RegisterIreeEngine(Registry& registry) {
   compiler.summary = "Compiles a model to a module of IREE: machine code, or portable bytecode.";
   compiler.schema = CompilerSchema();
   compiler.accepts = {"onnx"};
+  compiler.toolchains["onnx"] = {"iree"};
+  // By way of ONNX, which TensorFlow's toolchain makes of them.
+  for (const char* format : {"keras", "savedmodel", "tflite"}) {
+    compiler.accepts.emplace_back(format);
+    compiler.toolchains[format] = {"tensorflow", "iree"};
+  }
   compiler.produces = {"iree"};
-  compiler.toolchains = {{"onnx", {"iree"}}};
   compiler.make_optimizer = LazyOptimizer(kEngine, compiler.name);
   AddOrDie(registry, std::move(compiler));
 
