@@ -113,7 +113,7 @@ Result<> CheckModel(const fs::path& path, std::string_view format) {
   if (format == "onnx") return CheckOnnx(path);
   if (format == "tflite") return CheckTflite(path);
   return Fail(ErrorCode::kUnsupported,
-              fmt::format("{}: OpenVINO reads formats \"openvino\", \"onnx\" and \"tflite\", not "
+              fmt::format("{}: the formats \"openvino\", \"onnx\" and \"tflite\" run here, not "
                           "\"{}\"; add an optimizer that produces one of them, or choose another "
                           "runtime",
                           path.string(), format));

@@ -11,12 +11,6 @@ namespace {
 
 constexpr std::uint64_t kMostBytes = std::uint64_t{4} << 30;
 
-/// A tensor inside the model and the number of the output that shows it.
-struct Shown {
-  std::string name;
-  std::size_t output = 0;
-};
-
 bool IsAny(const ov::Node& node, std::initializer_list<std::string_view> types) {
   return std::ranges::find(types, std::string_view(node.get_type_name())) != types.end();
 }
@@ -27,38 +21,6 @@ std::string NameInside(const ov::Output<ov::Node>& output) {
     name += fmt::format(":{}", output.get_index());
   }
   return name;
-}
-
-/// Makes every tensor that depends on an input's values an output, in order of computation.
-std::vector<Shown> ShowAll(ov::Model& model) {
-  std::map<std::pair<const ov::Node*, std::size_t>, std::size_t> results;
-  for (std::size_t i = 0; i < model.outputs().size(); ++i) {
-    const ov::Output<ov::Node> source = model.output(i).get_node()->input_value(0);
-    results[{source.get_node(), source.get_index()}] = i;
-  }
-  std::size_t next = model.outputs().size();
-  std::vector<Shown> shown;
-  std::unordered_set<const ov::Node*> depends;
-  for (const std::shared_ptr<ov::Node>& node : model.get_ordered_ops()) {
-    bool live = IsAny(*node, {"Parameter"});
-    for (const auto& input : node->input_values()) {
-      live = live || depends.contains(input.get_node());
-    }
-    if (!live || IsAny(*node, {"ShapeOf"})) continue;
-    depends.insert(node.get());
-    if (IsAny(*node, {"Parameter", "Result", "Assign"})) continue;
-    for (const ov::Output<ov::Node>& output : node->outputs()) {
-      if (!FromOvType(output.get_element_type())) continue;
-      const auto result = results.find({node.get(), output.get_index()});
-      if (result != results.end()) {
-        shown.push_back({NameInside(output), result->second});
-        continue;
-      }
-      shown.push_back({NameInside(output), next++});
-      model.add_output(output);
-    }
-  }
-  return shown;
 }
 
 Result<Tensor> CopyOf(const ov::Tensor& tensor) {
@@ -84,27 +46,64 @@ Result<> CheckSize(const ov::Model& model, const std::filesystem::path& path) {
 
 }  // namespace
 
-Result<std::vector<NamedTensor>> RunForIntermediates(const std::filesystem::path& path,
+/// Makes every tensor that depends on an input's values an output, in order of computation.
+void InsideView::ShowAll(ov::Model& model) {
+  std::map<std::pair<const ov::Node*, std::size_t>, std::size_t> results;
+  for (std::size_t i = 0; i < model.outputs().size(); ++i) {
+    const ov::Output<ov::Node> source = model.output(i).get_node()->input_value(0);
+    results[{source.get_node(), source.get_index()}] = i;
+  }
+  std::size_t next = model.outputs().size();
+  std::unordered_set<const ov::Node*> depends;
+  for (const std::shared_ptr<ov::Node>& node : model.get_ordered_ops()) {
+    bool live = IsAny(*node, {"Parameter"});
+    for (const auto& input : node->input_values()) {
+      live = live || depends.contains(input.get_node());
+    }
+    if (!live || IsAny(*node, {"ShapeOf"})) continue;
+    depends.insert(node.get());
+    if (IsAny(*node, {"Parameter", "Result", "Assign"})) continue;
+    for (const ov::Output<ov::Node>& output : node->outputs()) {
+      if (!FromOvType(output.get_element_type())) continue;
+      const auto result = results.find({node.get(), output.get_index()});
+      if (result != results.end()) {
+        shown_.push_back({NameInside(output), result->second});
+        continue;
+      }
+      shown_.push_back({NameInside(output), next++});
+      model.add_output(output);
+    }
+  }
+}
+
+Result<std::unique_ptr<InsideView>> InsideView::Make(const std::filesystem::path& path,
                                                      std::string_view format,
                                                      const ov::AnyMap& properties,
-                                                     std::span<const TensorView> inputs) {
+                                                     const std::vector<Shape>& input_shapes) {
   KENNING_ASSIGN_OR_RETURN(const std::shared_ptr<ov::Model> model, ReadModel(path, format));
-  return Guard(ErrorCode::kEngineFailure, path, [&]() -> Result<std::vector<NamedTensor>> {
+  return Guard(ErrorCode::kEngineFailure, path, [&]() -> Result<std::unique_ptr<InsideView>> {
     std::map<std::size_t, ov::PartialShape> shapes;
-    for (std::size_t i = 0; i < inputs.size(); ++i) shapes[i] = ToOvShape(inputs[i].shape);
+    for (std::size_t i = 0; i < input_shapes.size(); ++i) shapes[i] = ToOvShape(input_shapes[i]);
     model->reshape(shapes);
-    const std::vector<Shown> shown = ShowAll(*model);
+    std::unique_ptr<InsideView> view(new InsideView(path));
+    view->input_shapes_ = input_shapes;
+    view->ShowAll(*model);
     KENNING_RETURN_IF_ERROR(CheckSize(*model, path));
-    ov::CompiledModel compiled = Core().compile_model(model, "CPU", properties);
-    ov::InferRequest request = compiled.create_infer_request();
+    view->request_ = Core().compile_model(model, "CPU", properties).create_infer_request();
+    return view;
+  });
+}
+
+Result<std::vector<NamedTensor>> InsideView::Run(std::span<const TensorView> inputs) {
+  return Guard(ErrorCode::kEngineFailure, path_, [&]() -> Result<std::vector<NamedTensor>> {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-      request.set_input_tensor(i, ov::Tensor(ToOvType(inputs[i].dtype), ToOvShape(inputs[i].shape),
-                                             const_cast<std::byte*>(inputs[i].data)));
+      request_.set_input_tensor(i, ov::Tensor(ToOvType(inputs[i].dtype), ToOvShape(inputs[i].shape),
+                                              const_cast<std::byte*>(inputs[i].data)));
     }
-    request.infer();
+    request_.infer();
     std::vector<NamedTensor> tensors;
-    for (const Shown& tensor : shown) {
-      KENNING_ASSIGN_OR_RETURN(Tensor value, CopyOf(request.get_output_tensor(tensor.output)));
+    for (const Shown& tensor : shown_) {
+      KENNING_ASSIGN_OR_RETURN(Tensor value, CopyOf(request_.get_output_tensor(tensor.output)));
       tensors.push_back({tensor.name, std::move(value), {}});
     }
     return tensors;

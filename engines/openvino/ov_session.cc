@@ -311,9 +311,13 @@ Result<std::vector<NamedTensor>> OvSession::Intermediates(std::span<const Tensor
                               ToString(spec_.inputs[i])));
     }
   }
-  SessionSettings settings = settings_;
-  settings.profiling = false;
-  return RunForIntermediates(path_, format_, CompileProperties(settings), inputs);
+  if (inside_ == nullptr || inside_->input_shapes() != shapes) {
+    SessionSettings settings = settings_;
+    settings.profiling = false;
+    KENNING_ASSIGN_OR_RETURN(inside_,
+                             InsideView::Make(path_, format_, CompileProperties(settings), shapes));
+  }
+  return inside_->Run(inputs);
 }
 
 }  // namespace kenning::openvino

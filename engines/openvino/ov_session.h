@@ -14,11 +14,32 @@ namespace kenning::openvino {
 /// Compile settings of a session as OpenVINO's properties.
 ov::AnyMap CompileProperties(const SessionSettings& settings);
 
-/// Runs the model once with every tensor inside it as a further output.
-Result<std::vector<NamedTensor>> RunForIntermediates(const std::filesystem::path& path,
-                                                     std::string_view format,
-                                                     const ov::AnyMap& properties,
-                                                     std::span<const TensorView> inputs);
+/// A model compiled with every tensor inside it as a further output, for one combination of input
+/// shapes.
+class InsideView {
+ public:
+  static Result<std::unique_ptr<InsideView>> Make(const std::filesystem::path& path,
+                                                  std::string_view format,
+                                                  const ov::AnyMap& properties,
+                                                  const std::vector<Shape>& input_shapes);
+  const std::vector<Shape>& input_shapes() const { return input_shapes_; }
+  /// Runs the model; copies of the tensors, in order of computation.
+  Result<std::vector<NamedTensor>> Run(std::span<const TensorView> inputs);
+
+ private:
+  /// A tensor inside the model and the number of the output that shows it.
+  struct Shown {
+    std::string name;
+    std::size_t output = 0;
+  };
+  explicit InsideView(std::filesystem::path path) : path_(std::move(path)) {}
+  void ShowAll(ov::Model& model);
+
+  std::filesystem::path path_;
+  std::vector<Shape> input_shapes_;
+  std::vector<Shown> shown_;
+  ov::InferRequest request_;
+};
 
 /// Tensors of the caller are wrapped, not copied; the wrapping is kept while the caller passes the
 /// same memory. A model with dynamic dimensions is compiled anew for each combination of input
@@ -75,6 +96,7 @@ class OvSession final : public Session {
   std::shared_ptr<ov::Model> dynamic_model_;
   std::deque<Variant> variants_;  ///< Newest last; at most kMostVariants.
   Variant* current_ = nullptr;
+  std::unique_ptr<InsideView> inside_;  ///< Of the last Intermediates.
 };
 
 }  // namespace kenning::openvino

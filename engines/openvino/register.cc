@@ -98,7 +98,7 @@ void RegisterOpenVinoEngine(Registry& registry) {
   BlockInfo runtime;
   runtime.category = BlockCategory::kRuntime;
   runtime.name = "OpenVINORuntime";
-  runtime.summary = "Runs ONNX, TensorFlow Lite and OpenVINO models with OpenVINO on the CPU.";
+  runtime.summary = "Runs ONNX, TensorFlow Lite and OpenVINO models on the CPU, in process.";
   runtime.schema = RuntimeSchema();
   runtime.make_runtime = LazyRuntime(kEngine, runtime.name);
   AddOrDie(registry, std::move(runtime));
@@ -106,7 +106,7 @@ void RegisterOpenVinoEngine(Registry& registry) {
   BlockInfo compiler;
   compiler.category = BlockCategory::kOptimizer;
   compiler.name = "OpenVINOCompiler";
-  compiler.summary = "Converts an ONNX or TensorFlow Lite model to OpenVINO's own form.";
+  compiler.summary = "Converts ONNX and TensorFlow Lite models to OpenVINO's own form.";
   compiler.schema = CompilerSchema();
   compiler.produces = {"openvino"};
   compiler.make_optimizer = LazyOptimizer(kEngine, compiler.name);
