@@ -5,6 +5,7 @@
 #include "kenning/registry/engine_module.h"
 #include "ov_api.h"
 #include "ov_compiler.h"
+#include "ov_graph.h"
 #include "ov_runtime.h"
 
 namespace kenning::openvino {
@@ -26,6 +27,10 @@ Result<ModelSpec> Inspect(const std::filesystem::path& path, std::string_view fo
   return InspectModel(path, format);
 }
 
+Result<GraphInfo> ReadGraphOf(const std::filesystem::path& path, std::string_view format) {
+  return ReadGraph(path, format);
+}
+
 constexpr EngineModule kModule = {
     .name = "openvino",
     .version = Version,
@@ -33,6 +38,7 @@ constexpr EngineModule kModule = {
     .make_runtime = MakeRuntime,
     .make_optimizer = MakeOptimizer,
     .inspect = Inspect,
+    .read_graph = ReadGraphOf,
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "kenning/base/file.h"
+#include "ov_graph.h"
 #include "ov_runtime.h"
 
 namespace kenning::openvino {
@@ -127,6 +128,35 @@ TEST_F(OpenVinoCompilerTest, CarriesWhatOnlyTheInputsSpecificationKnows) {
       OpenVinoCompiler({folder_ / "m.openvino", "any", false}).Optimize(input, context);
   ASSERT_TRUE(artifact) << artifact.error().ToString();
   EXPECT_EQ(artifact->spec, input.spec);
+}
+
+TEST(OpenVinoGraphTest, CountsMultiplyAddsAndInt8) {
+  const auto info = ReadGraph(TestData("conformance_qdq.onnx"), "onnx");
+  ASSERT_TRUE(info) << info.error().ToString();
+  std::uint64_t macs = 0;
+  std::uint64_t weight_bytes = 0;
+  int convolutions = 0;
+  for (const OperatorInfo& entry : info->operators) {
+    macs += entry.macs;
+    if (entry.op_type != "Convolution") continue;
+    ++convolutions;
+    weight_bytes += entry.weight_bytes;
+    EXPECT_EQ(entry.dtype, DType::kInt8) << entry.name;
+  }
+  EXPECT_EQ(convolutions, 2);
+  EXPECT_EQ(macs, 8U * 64 * 4 * 9 + 8 * 36 * 8 * 9);
+  // One byte a weight, and scales.
+  EXPECT_GE(weight_bytes, 8U * 4 * 9 + 8 * 8 * 9);
+  EXPECT_LE(weight_bytes, 2 * (8U * 4 * 9 + 8 * 8 * 9));
+  const auto floats = ReadGraph(TestData("conformance.openvino"), "openvino");
+  ASSERT_TRUE(floats) << floats.error().ToString();
+  // 3 filters of 2x3x3 on 4x4, and a 3x4 matrix.
+  macs = 0;
+  for (const OperatorInfo& entry : floats->operators) {
+    macs += entry.macs;
+    EXPECT_EQ(entry.dtype, DType::kFloat32) << entry.name;
+  }
+  EXPECT_EQ(macs, 3U * 16 * 18 + 12);
 }
 
 TEST_F(OpenVinoCompilerTest, NothingOfTheUsersIsReplaced) {

@@ -115,6 +115,7 @@ void RegisterOpenVinoEngine(Registry& registry) {
   registry.AddInspector({.format = "openvino",
                          .extensions = {".openvino", ".xml"},
                          .inspect = LazyInspector(kEngine, "openvino"),
+                         .read_graph = LazyGraphReader(kEngine, "openvino"),
                          .folder_marker = "model.xml"});
 }
 
