@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -83,17 +84,31 @@ class Stream {
   std::size_t next_ = 0;
 };
 
+/// What a command prints.
+std::string OutputOf(const std::string& command) {
+  std::string text;
+  FILE* pipe = ::popen(command.c_str(), "r");
+  if (pipe == nullptr) return text;
+  char chunk[4096];
+  for (std::size_t got = 0; (got = std::fread(chunk, 1, sizeof(chunk), pipe)) > 0;) {
+    text.append(chunk, got);
+  }
+  ::pclose(pipe);
+  return text;
+}
+
 class Case {
  public:
-  Case(fs::path folder, fs::path work) : folder_(std::move(folder)), work_(std::move(work)) {}
+  Case(fs::path folder, fs::path work, fs::path kenning)
+      : folder_(std::move(folder)), work_(std::move(work)), kenning_(std::move(kenning)) {}
 
   int Run() {
     const std::vector<std::string> expectations = Lines(ReadAll(folder_ / "expect"));
     for (const std::string& line : expectations) {
-      if (line == "requires corpus" && std::getenv("KENNING_CORPUS") == nullptr) {
-        fmt::print("skipped: KENNING_CORPUS is not set\n");
-        return kSkipped;
-      }
+      const std::string missing = Missing(line);
+      if (missing.empty()) continue;
+      fmt::print("skipped: {}\n", missing);
+      return kSkipped;
     }
     fs::copy(folder_, work_, fs::copy_options::recursive);
     if (fs::exists(work_ / "setup") && Shell("setup", "setup.out", "setup.err") != 0) {
@@ -112,6 +127,36 @@ class Case {
   }
 
  private:
+  /// Why a directive "requires …" is not met; empty where it is, and for other directives.
+  std::string Missing(const std::string& line) const {
+    std::istringstream words(line);
+    std::string verb;
+    std::string kind;
+    std::string name;
+    words >> verb >> kind >> name;
+    if (verb != "requires") return "";
+    if (kind == "corpus") {
+      return std::getenv("KENNING_CORPUS") == nullptr ? "KENNING_CORPUS is not set" : "";
+    }
+    if (kind == "engine") {
+      const fs::path module = kenning_.parent_path() / ("kenning_engine_" + name + ".so");
+      return fs::exists(module) ? "" : fmt::format("the engine {} is not built", name);
+    }
+    if (kind == "toolchain") {
+      const std::string list = OutputOf(fmt::format("'{}' toolchain list", kenning_.string()));
+      for (const std::string& entry : Lines(list)) {
+        std::istringstream columns(entry);
+        std::string toolchain;
+        std::string state;
+        columns >> toolchain >> state;
+        if (toolchain == name && state == "installed") return "";
+      }
+      return fmt::format("the toolchain {0} is not installed (kenning toolchain install {0})",
+                         name);
+    }
+    return "";
+  }
+
   int Shell(const std::string& script, const std::string& out, const std::string& err) {
     const std::string command =
         fmt::format("cd '{}' && sh ./{} >{} 2>{}", work_.string(), script, out, err);
@@ -163,6 +208,7 @@ class Case {
 
   fs::path folder_;
   fs::path work_;
+  fs::path kenning_;
   int exit_code_ = -1;
   int failures_ = 0;
   Stream out_{""};
@@ -187,7 +233,7 @@ int main(int argc, char** argv) {
   setenv("KENNING_RESOURCES", (fs::path(argv[3]) / "resources").c_str(), 1);
   setenv("KENNING_CACHE_DIR", (base / "cache").c_str(), 1);
   if (std::getenv("KENNING_CORPUS") != nullptr) setenv("CORPUS", std::getenv("KENNING_CORPUS"), 1);
-  const int result = Case(argv[1], base / "work").Run();
+  const int result = Case(argv[1], base / "work", argv[2]).Run();
   std::error_code ignored;
   fs::remove_all(base, ignored);
   return result;
