@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "model_check.h"
 #include "ov_quant.h"
@@ -49,6 +51,34 @@ std::string WithoutPlaces(std::string_view text) {
   constexpr std::size_t kLongest = 600;
   if (result.size() > kLongest) result = result.substr(0, kLongest) + "…";
   return result.empty() ? "no reason given" : result;
+}
+
+/// Names that OpenVINO makes up hold a counter of the process: another one for each load. They
+/// become the name of the operator's tensor, or its type and place in the order of computation.
+/// (What OpenVINO adds while it compiles still has such names.)
+void MakeNamesLasting(const ov::Model& model) {
+  std::unordered_set<std::string> taken;
+  std::vector<std::shared_ptr<ov::Node>> nameless;
+  std::unordered_map<std::string_view, std::size_t> count;
+  for (const std::shared_ptr<ov::Node>& node : model.get_ordered_ops()) {
+    if (node->get_friendly_name() != node->get_name()) {
+      taken.insert(node->get_friendly_name());
+    } else {
+      nameless.push_back(node);
+    }
+  }
+  for (const std::shared_ptr<ov::Node>& node : nameless) {
+    const std::string_view type = node->get_type_name();
+    std::string name;
+    if (node->get_output_size() == 1 && type != "Result" && type != "Constant") {
+      const std::unordered_set<std::string>& names = node->output(0).get_names();
+      if (!names.empty()) name = *std::ranges::min_element(names);
+    }
+    while (name.empty() || !taken.insert(name).second) {
+      name = fmt::format("{}:{}", type, ++count[type]);
+    }
+    node->set_friendly_name(name);
+  }
 }
 
 Result<TensorSpec> TensorSpecOf(const ov::Output<const ov::Node>& output) {
@@ -116,6 +146,7 @@ Result<std::shared_ptr<ov::Model>> ReadModel(const std::filesystem::path& path,
       return Fail(ErrorCode::kInvalidModel,
                   fmt::format("{}: a model without inputs or outputs", path.string()));
     }
+    MakeNamesLasting(*model);
     return model;
   });
 }

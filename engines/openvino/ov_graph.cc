@@ -118,6 +118,34 @@ class Reader {
     return IsAny(node, {"MaxPool", "AvgPool"}) && IsQuantised(node.input_value(0));
   }
 
+  /// Arithmetic on one tensor that the CPU plugin does while it writes the result before it.
+  bool IsFollowUp(const ov::Node& node) const {
+    if (!IsAny(node, {"FakeQuantize", "Convert", "Subtract", "Multiply", "Add", "Divide", "Relu",
+                      "Clamp", "PRelu", "HSwish", "Swish", "Sigmoid", "Elu"})) {
+      return false;
+    }
+    const Source main = node.input_value(0);
+    for (std::size_t i = 1; i < node.get_input_size(); ++i) {
+      if (IsLive(node.input_value(i))) return false;
+    }
+    return IsLive(main) && main.get_target_inputs().size() == 1 &&
+           (fused_.contains(main.get_node()) || Macs(*main.get_node()) > 0 ||
+            IsAny(*main.get_node(), {"Add", "AvgPool", "ReduceMean", "FakeQuantize"}));
+  }
+
+  /// Whether the follow-ups of a result end in one that brings it to 8 bits.
+  static bool IsStoredAsInt8(const ov::Node& node) {
+    const ov::Node* at = &node;
+    for (int step = 0; step < 8; ++step) {
+      const auto readers = at->output(0).get_target_inputs();
+      if (readers.empty()) return false;
+      at = readers.begin()->get_node();
+      if (IsAny(*at, {"FakeQuantize"})) return true;
+      if (!IsAny(*at, {"Add", "Multiply", "Relu", "Clamp", "PRelu", "HSwish"})) return false;
+    }
+    return false;
+  }
+
   OperatorInfo Describe(ov::Node& node) {
     OperatorInfo info;
     info.name = node.get_friendly_name();
@@ -135,14 +163,20 @@ class Reader {
       info.activation_bytes += CountOf(input) * (int8 ? 1 : DTypeSize(TypeOf(input)));
     }
     if (int8) info.dtype = DType::kInt8;
+    const bool narrow = int8 && IsStoredAsInt8(node);
     for (const Source& output : node.outputs()) {
       info.outputs.push_back(NameOfTensor(output));
-      info.activation_bytes += CountOf(output) * DTypeSize(TypeOf(output));
+      info.activation_bytes += CountOf(output) * (narrow ? 1 : DTypeSize(TypeOf(output)));
+    }
+    if (IsFollowUp(node)) {
+      fused_.insert(&node);
+      info.activation_bytes = 0;
     }
     return info;
   }
 
   std::unordered_set<const ov::Node*> live_;
+  std::unordered_set<const ov::Node*> fused_;
 };
 
 /// Open leading dimensions become 1; a model that does not take that stays as it is.

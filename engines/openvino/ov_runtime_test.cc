@@ -145,6 +145,23 @@ TEST(OpenVinoRuntimeTest, ProfileCountsEveryInference) {
   EXPECT_TRUE(without.session->Profile()->empty());
 }
 
+TEST(OpenVinoRuntimeTest, NamesOfConvolutionsAreTheSameForEveryLoad) {
+  SessionSettings settings;
+  settings.profiling = true;
+  std::set<std::string> names[2];
+  for (std::set<std::string>& found : names) {
+    Loaded loaded = LoadPath(TestData("conformance_int8.tflite"), "tflite", settings);
+    ASSERT_TRUE(loaded.Run());
+    const auto profile = loaded.session->Profile();
+    ASSERT_TRUE(profile);
+    for (const OperatorProfile& entry : *profile) {
+      if (entry.op_type == "Convolution") found.insert(entry.name);
+    }
+    EXPECT_GE(found.size(), 2U);
+  }
+  EXPECT_EQ(names[0], names[1]);
+}
+
 TEST(OpenVinoRuntimeTest, BatchesOfAnySizeAgree) {
   Loaded loaded = LoadPath(TestData("conformance.tflite"), "tflite");
   ASSERT_EQ(loaded.session->spec().inputs[0].shape[0], kAnyDim);

@@ -49,6 +49,19 @@ std::pair<std::string, std::string> SplitExecType(const std::string& exec_type) 
   return {exec_type.substr(0, cut), type->second};
 }
 
+/// The model's own name: OpenVINO appends what it has split off or taken in.
+std::string OriginalName(std::string name, const std::string& op_type) {
+  for (const std::string_view suffix : {"/DequantizationMultiply", "/WithoutBiases"}) {
+    if (op_type != "Eltwise" && name.ends_with(suffix)) name.resize(name.size() - suffix.size());
+  }
+  return name;
+}
+
+/// "FullyConnectedQuantizedLegacy" is a FullyConnected; its type of numbers is told apart.
+std::string OperatorType(const std::string& type) {
+  return type.starts_with("FullyConnected") ? "FullyConnected" : type;
+}
+
 }  // namespace
 
 ov::AnyMap CompileProperties(const SessionSettings& settings) {
@@ -279,8 +292,8 @@ Result<std::vector<OperatorProfile>> OvSession::Profile() {
         const auto [at, is_new] = index.try_emplace(info.node_name, profiles.size());
         if (is_new) {
           auto [kernel, dtype] = SplitExecType(info.exec_type);
-          profiles.push_back({.name = info.node_name,
-                              .op_type = info.node_type,
+          profiles.push_back({.name = OriginalName(info.node_name, info.node_type),
+                              .op_type = OperatorType(info.node_type),
                               .dtype = std::move(dtype),
                               .kernel = std::move(kernel)});
         }
