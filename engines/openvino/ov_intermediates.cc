@@ -4,6 +4,7 @@
 #include <cstring>
 #include <unordered_set>
 
+#include "ov_quant.h"
 #include "ov_session.h"
 
 namespace kenning::openvino {
@@ -65,12 +66,15 @@ void InsideView::ShowAll(ov::Model& model) {
     if (IsAny(*node, {"Parameter", "Result", "Assign"})) continue;
     for (const ov::Output<ov::Node>& output : node->outputs()) {
       if (!FromOvType(output.get_element_type())) continue;
+      const ov::Output<const ov::Node> seen(node.get(), output.get_index());
+      std::optional<QuantParams> quant = QuantOfOutput(seen);
+      if (!quant) quant = QuantOfInput(seen);
       const auto result = results.find({node.get(), output.get_index()});
       if (result != results.end()) {
-        shown_.push_back({NameInside(output), result->second});
+        shown_.push_back({NameInside(output), result->second, quant});
         continue;
       }
-      shown_.push_back({NameInside(output), next++});
+      shown_.push_back({NameInside(output), next++, quant});
       model.add_output(output);
     }
   }
@@ -104,7 +108,7 @@ Result<std::vector<NamedTensor>> InsideView::Run(std::span<const TensorView> inp
     std::vector<NamedTensor> tensors;
     for (const Shown& tensor : shown_) {
       KENNING_ASSIGN_OR_RETURN(Tensor value, CopyOf(request_.get_output_tensor(tensor.output)));
-      tensors.push_back({tensor.name, std::move(value), {}});
+      tensors.push_back({tensor.name, std::move(value), tensor.quant});
     }
     return tensors;
   });

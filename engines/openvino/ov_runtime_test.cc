@@ -211,6 +211,11 @@ TEST(OpenVinoRuntimeTest, ShowsTheTensorsInside) {
     std::set<std::string> names;
     for (const NamedTensor& tensor : *inside)
       EXPECT_TRUE(names.insert(tensor.name).second) << tensor.name;
+    for (const NamedTensor& tensor : *inside) {
+      const DType type = tensor.value.dtype();
+      EXPECT_EQ(tensor.quant.has_value(), type == DType::kInt8 || type == DType::kUint8)
+          << file << " " << tensor.name;
+    }
     // The output is among them, with the values of an ordinary run.
     const NamedTensor& last = inside->back();
     ASSERT_EQ(last.name, loaded.session->spec().outputs[0].name);

@@ -31,6 +31,7 @@ class InsideView {
   struct Shown {
     std::string name;
     std::size_t output = 0;
+    std::optional<QuantParams> quant;
   };
   explicit InsideView(std::filesystem::path path) : path_(std::move(path)) {}
   void ShowAll(ov::Model& model);
