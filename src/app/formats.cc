@@ -109,4 +109,14 @@ std::vector<std::string> ChainFormats(const Scenario& scenario, const std::strin
   return formats;
 }
 
+std::vector<const BlockInfo*> RuntimesFor(std::string_view format, const Registry& registry) {
+  std::vector<const BlockInfo*> runtimes = registry.List(BlockCategory::kRuntime);
+  std::erase_if(runtimes, [format](const BlockInfo* info) {
+    return std::ranges::find(info->accepts, format) == info->accepts.end();
+  });
+  std::ranges::stable_sort(runtimes, {},
+                           [](const BlockInfo* info) { return info->accepts.size(); });
+  return runtimes;
+}
+
 }  // namespace kenning

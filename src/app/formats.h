@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kenning/registry/registry.h"
@@ -21,5 +22,9 @@ using FormatProblem = std::function<void(const ScenarioBlock&, const std::string
 /// with the optimizer that would close the gap, where this build has one.
 std::vector<std::string> ChainFormats(const Scenario& scenario, const std::string& model_format,
                                       const Registry& registry, const FormatProblem& report);
+
+/// The runtimes that take a format, best first: those made for it (they take the fewest formats),
+/// then by name. Whether they are available here is not looked at.
+std::vector<const BlockInfo*> RuntimesFor(std::string_view format, const Registry& registry);
 
 }  // namespace kenning

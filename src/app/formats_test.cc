@@ -115,5 +115,15 @@ TEST_F(FormatsTest, AGapIsReportedWithWhatClosesIt) {
             "onnx) before it");
 }
 
+TEST_F(FormatsTest, TheRuntimeMadeForAFormatIsTheFirst) {
+  AddBlock(BlockCategory::kRuntime, "AllRuns", {"onnx", "tflite"}, {});
+  const auto runtimes = RuntimesFor("onnx", registry_);
+  ASSERT_EQ(runtimes.size(), 2U);
+  EXPECT_EQ(runtimes[0]->name, "OnnxRuns");
+  EXPECT_EQ(runtimes[1]->name, "AllRuns");
+  EXPECT_EQ(RuntimesFor("tflite", registry_).size(), 1U);
+  EXPECT_TRUE(RuntimesFor("other", registry_).empty());
+}
+
 }  // namespace
 }  // namespace kenning

@@ -6,6 +6,7 @@
 #include "app/app.h"
 #include "app/artifact_store.h"
 #include "app/deploy.h"
+#include "app/formats.h"
 #include "app/inference_loop.h"
 #include "app/make_blocks.h"
 #include "evaluate/classification.h"
@@ -19,7 +20,7 @@
 namespace kenning {
 namespace {
 
-/// The scenario's runtime, or the first one here that takes the format.
+/// The scenario's runtime, or the best one here that takes the format.
 Result<std::unique_ptr<Runtime>> MakeRuntime(const Plan& plan, BlockContext& blocks,
                                              AppContext& context) {
   const Scenario& scenario = plan.scenario;
@@ -28,8 +29,7 @@ Result<std::unique_ptr<Runtime>> MakeRuntime(const Plan& plan, BlockContext& blo
   }
   const std::string& format = plan.formats.back();
   std::string reasons;
-  for (const BlockInfo* info : context.registry.List(BlockCategory::kRuntime)) {
-    if (std::ranges::find(info->accepts, format) == info->accepts.end()) continue;
+  for (const BlockInfo* info : RuntimesFor(format, context.registry)) {
     const Availability here = info->probe ? info->probe() : Availability{};
     if (!here.available) {
       reasons += fmt::format("\n{}: {}", info->name, here.reason);

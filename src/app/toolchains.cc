@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "app/formats.h"
 #include "kenning/base/log.h"
 #include "kenning/toolchain/toolchain.h"
 
@@ -32,10 +33,8 @@ Result<> Provide(const BlockInfo& block, const std::string& key_path, const std:
 
 /// The runtime that a test takes where the scenario names none.
 const BlockInfo* DefaultRuntime(const std::string& format, const Registry& registry) {
-  for (const BlockInfo* info : registry.List(BlockCategory::kRuntime)) {
-    if (std::ranges::find(info->accepts, format) != info->accepts.end()) return info;
-  }
-  return nullptr;
+  const auto runtimes = RuntimesFor(format, registry);
+  return runtimes.empty() ? nullptr : runtimes.front();
 }
 
 }  // namespace
