@@ -102,7 +102,7 @@ const char* KindName(MatchKind kind) {
     case MatchKind::kPlainName:
       return "plain name";
     case MatchKind::kOrder:
-      return "order";
+      return "order and values";
   }
   return "";
 }
@@ -131,8 +131,15 @@ std::string DescribeLayers(const ModelDiff& diff) {
     return text + fmt::format("no layer has a relative error above {}\n", diff.threshold);
   }
   const LayerDiff& first = diff.layers[*diff.first_diverged];
-  return text + fmt::format("first layer that diverges: {} (relative error {} > {})\n",
-                            first.name_a, ShortNumber(first.diff.relative), diff.threshold);
+  text += fmt::format("first layer that diverges: {} (relative error {} > {})\n", first.name_a,
+                      ShortNumber(first.diff.relative), diff.threshold);
+  if (diff.agrees_again) {
+    text += fmt::format(
+        "  but {} after it agrees again: a fused activation may stand under one of "
+        "these names\n",
+        diff.layers[*diff.agrees_again].name_a);
+  }
+  return text;
 }
 
 nlohmann::ordered_json Finite(double value) {
@@ -197,6 +204,7 @@ std::string DiffToJson(const ModelDiff& diff) {
   document["first_diverged"] =
       diff.first_diverged ? nlohmann::ordered_json(diff.layers[*diff.first_diverged].name_a)
                           : nlohmann::ordered_json(nullptr);
+  if (diff.agrees_again) document["agrees_again"] = diff.layers[*diff.agrees_again].name_a;
   return document.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 

@@ -181,13 +181,18 @@ class Comparison {
     KENNING_RETURN_IF_ERROR(done);
     if (!diff_.layers_note.empty()) return {};
     diff_.layer_samples = count;
-    for (std::size_t i = 0; i < sums.size(); ++i) {
-      diff_.layers[i].diff = sums[i].Finish();
+    for (std::size_t i = 0; i < sums.size(); ++i) diff_.layers[i].diff = sums[i].Finish();
+    FindDivergence();
+    return {};
+  }
+
+  void FindDivergence() {
+    for (std::size_t i = 0; i < diff_.layers.size(); ++i) {
       const TensorDiff& one = diff_.layers[i].diff;
       const bool diverged = one.relative > options_.threshold || one.non_finite > 0;
       if (diverged && !diff_.first_diverged) diff_.first_diverged = i;
+      if (!diverged && diff_.first_diverged && !diff_.agrees_again) diff_.agrees_again = i;
     }
-    return {};
   }
 
   /// false: an engine shows no tensors; the note says which.
@@ -228,7 +233,11 @@ class Comparison {
     };
     diff_.tensors_a = a.size();
     diff_.tensors_b = b.size();
-    matches_ = MatchTensors(candidates(a), candidates(b));
+    matches_ = MatchTensors(candidates(a), candidates(b), [&](std::size_t i, std::size_t k) {
+      TensorDiffSum sum;
+      sum.Add(a[i].value.values, InLayoutOf(a[i].value.shape, b[k].value, layouts_differ_));
+      return sum.Finish().cosine;
+    });
     for (const TensorMatch& match : matches_) {
       diff_.layers.push_back(
           {a[match.a].name, b[match.b].name, match.kind, a[match.a].value.shape, {}});

@@ -64,6 +64,8 @@ struct ModelDiff {
   std::size_t tensors_b = 0;
   std::string layers_note;  ///< Why there are none.
   std::optional<std::size_t> first_diverged;
+  /// The first layer after that one which has not: then it may be no pair in truth.
+  std::optional<std::size_t> agrees_again;
   /// The largest absolute error of any output.
   double max_error() const;
 };

@@ -47,8 +47,14 @@ Shape SortedDims(const Shape& shape) {
 /// Gives each tensor of a at most one partner of b.
 class Matcher {
  public:
-  Matcher(std::span<const MatchCandidate> a, std::span<const MatchCandidate> b)
-      : a_(a), b_(b), partner_(a.size(), kUnmatched), kind_(a.size()), taken_(b.size(), false) {}
+  Matcher(std::span<const MatchCandidate> a, std::span<const MatchCandidate> b,
+          const Similarity& similarity)
+      : a_(a),
+        b_(b),
+        similarity_(similarity),
+        partner_(a.size(), kUnmatched),
+        kind_(a.size()),
+        taken_(b.size(), false) {}
 
   std::vector<TensorMatch> Run() {
     ByNames(MatchKind::kName, [](const std::string& name) { return std::vector{name}; });
@@ -113,17 +119,30 @@ class Matcher {
           end = std::min(end, partner_[later]);
         }
       }
-      for (std::size_t k = from; k < end; ++k) {
-        if (taken_[k] || !SameData(i, k)) continue;
-        Pair(i, k, MatchKind::kOrder);
-        from = k + 1;
-        break;
+      if (const auto k = MostAlike(i, from, end)) {
+        Pair(i, *k, MatchKind::kOrder);
+        from = *k + 1;
       }
     }
   }
 
+  std::optional<std::size_t> MostAlike(std::size_t i, std::size_t from, std::size_t end) const {
+    std::optional<std::size_t> best;
+    double best_similarity = kAlike;
+    for (std::size_t k = from; k < end; ++k) {
+      if (taken_[k] || !SameData(i, k)) continue;
+      if (!similarity_) return k;
+      const double similarity = similarity_(i, k);
+      if (similarity < best_similarity) continue;
+      best = k;
+      best_similarity = similarity;
+    }
+    return best;
+  }
+
   std::span<const MatchCandidate> a_;
   std::span<const MatchCandidate> b_;
+  const Similarity& similarity_;
   std::vector<std::size_t> partner_;
   std::vector<MatchKind> kind_;
   std::vector<bool> taken_;
@@ -232,8 +251,9 @@ std::vector<std::string> PlainTensorNames(std::string_view name) {
 }
 
 std::vector<TensorMatch> MatchTensors(std::span<const MatchCandidate> a,
-                                      std::span<const MatchCandidate> b) {
-  return Matcher(a, b).Run();
+                                      std::span<const MatchCandidate> b,
+                                      const Similarity& similarity) {
+  return Matcher(a, b, similarity).Run();
 }
 
 }  // namespace kenning

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -76,10 +77,17 @@ struct MatchCandidate {
   Shape shape;
 };
 
+/// How alike the tensors a and b are by their values, 1 for equal ones.
+using Similarity = std::function<double(std::size_t a, std::size_t b)>;
+/// Tensors without a common name are paired only where they are at least so alike.
+inline constexpr double kAlike = 0.9;
+
 /// Pairs tensors of two models, in order of a: by equal names, then by plain names, then, between
 /// pairs that were found so far, by order among tensors of equal dimensions (in any order of
-/// dimensions). Each tensor is in at most one pair.
+/// dimensions): the most alike one, if it is alike at all; without `similarity` the first. Each
+/// tensor is in at most one pair.
 std::vector<TensorMatch> MatchTensors(std::span<const MatchCandidate> a,
-                                      std::span<const MatchCandidate> b);
+                                      std::span<const MatchCandidate> b,
+                                      const Similarity& similarity = nullptr);
 
 }  // namespace kenning

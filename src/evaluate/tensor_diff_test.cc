@@ -104,6 +104,17 @@ TEST(TensorDiffTest, MatchesByNameThenPlainNameThenOrder) {
   }
 }
 
+TEST(TensorDiffTest, WithoutANameTheMostAlikeIsTaken) {
+  const std::vector<MatchCandidate> a = {{"x", {1, 4}}, {"y", {1, 4}}};
+  const std::vector<MatchCandidate> b = {{"p", {1, 4}}, {"q", {1, 4}}, {"r", {1, 4}}};
+  const auto matches = MatchTensors(a, b, [](std::size_t i, std::size_t k) {
+    return i == 0 && k == 1 ? 0.99 : i == 0 && k == 0 ? 0.95 : 0.5;
+  });
+  ASSERT_EQ(matches.size(), 1U);
+  EXPECT_EQ(matches[0].a, 0U);
+  EXPECT_EQ(matches[0].b, 1U);
+}
+
 TEST(TensorDiffTest, ANameWithOtherDataIsNoMatch) {
   const std::vector<MatchCandidate> a = {{"t", {1, 4}}};
   const std::vector<MatchCandidate> b = {{"t", {1, 5}}};
