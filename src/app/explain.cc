@@ -17,7 +17,11 @@ namespace kenning {
 namespace {
 
 constexpr double kNsPerS = 1e9;
-constexpr int kRounds = 5;
+/// Of the profiler; each loads the model anew. Fewer where loading takes long.
+constexpr int kFewestRounds = 3;
+constexpr int kRounds = 20;
+/// Of the latency; short, so that one of them is quiet on a machine with other work.
+constexpr int kLatencyRounds = 20;
 constexpr std::size_t kFewestRuns = 3;
 constexpr std::size_t kMostRuns = 20'000;
 
@@ -25,7 +29,7 @@ constexpr std::size_t kMostRuns = 20'000;
 struct Subject {
   LoadedModel model;
   std::unique_ptr<FloatRunner> runner;
-  std::vector<double> latencies;
+  std::vector<std::vector<double>> rounds;  ///< Latencies.
 };
 
 Result<std::unique_ptr<Subject>> MakeSubject(LoadRequest request, bool profiling,
@@ -60,54 +64,75 @@ Result<std::vector<double>> InvokeFor(FloatRunner& runner, double seconds,
   return latencies;
 }
 
-LatencyFacts Summarise(std::vector<double> latencies) {
+double At(std::vector<double>& sorted, double share) {
+  std::ranges::sort(sorted);
+  return sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1))];
+}
+
+LatencyFacts Summarise(std::vector<std::vector<double>> rounds) {
   LatencyFacts facts;
-  facts.runs = latencies.size();
-  if (latencies.empty()) return facts;
-  std::ranges::sort(latencies);
-  const auto at = [&latencies](double share) {
-    return latencies[static_cast<std::size_t>(share * static_cast<double>(latencies.size() - 1))];
-  };
-  facts.median_s = at(0.5);
-  facts.low_s = at(0.05);
-  facts.high_s = at(0.95);
+  std::vector<double> all;
+  for (std::vector<double>& round : rounds) {
+    if (round.empty()) continue;
+    const double median = At(round, 0.5);
+    facts.quiet_s = all.empty() ? median : std::min(facts.quiet_s, median);
+    all.insert(all.end(), round.begin(), round.end());
+  }
+  facts.runs = all.size();
+  if (all.empty()) return facts;
+  facts.median_s = At(all, 0.5);
+  facts.low_s = At(all, 0.05);
+  facts.high_s = At(all, 0.95);
   return facts;
 }
 
-/// Profiles of several rounds: of each operator the quietest round, as other work can only add.
-class ProfileMinimum {
- public:
-  void Add(const std::vector<OperatorProfile>& round, std::size_t runs) {
+/// One inference's operators from a profile of `runs` of them.
+std::vector<OperatorProfile> PerInference(std::vector<OperatorProfile> profile, std::size_t runs) {
+  std::erase_if(profile, [](const OperatorProfile& op) { return op.calls == 0; });
+  for (OperatorProfile& op : profile) {
+    // Loading may have run the model, too (shapes of outputs), so that calls exceed runs.
+    const auto calls = static_cast<double>(op.calls);
+    const double times = std::max(1.0, std::round(calls / static_cast<double>(runs)));
+    op.total_ns = std::llround(static_cast<double>(op.total_ns) / calls * times);
+  }
+  return profile;
+}
+
+std::int64_t TotalNs(const std::vector<OperatorProfile>& profile) {
+  std::int64_t total = 0;
+  for (const OperatorProfile& op : profile) total += op.total_ns;
+  return total;
+}
+
+/// Of each operator the quietest round, as other work can only add; where an engine names its
+/// operators anew with each load, the quietest round as a whole.
+std::vector<OperatorProfile> Quietest(std::vector<std::vector<OperatorProfile>> rounds) {
+  std::ranges::stable_sort(rounds, {}, TotalNs);
+  std::vector<OperatorProfile> result = rounds.front();
+  std::unordered_map<std::string, std::size_t> place;
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    place[result[i].name + '\n' + result[i].op_type] = i;
+  }
+  for (const auto& round : rounds) {
     for (const OperatorProfile& op : round) {
-      if (op.calls == 0) continue;
-      OperatorProfile one = op;
-      // Loading may have run the model, too (shapes of outputs), so that calls exceed runs.
-      const auto calls = static_cast<double>(op.calls);
-      const double times = std::max(1.0, std::round(calls / static_cast<double>(runs)));
-      one.total_ns = std::llround(static_cast<double>(op.total_ns) / calls * times);
-      const auto [it, fresh] = place_.emplace(op.name + '\n' + op.op_type, operators_.size());
-      if (fresh) {
-        operators_.push_back(std::move(one));
-      } else {
-        std::int64_t& known = operators_[it->second].total_ns;
-        known = std::min(known, one.total_ns);
-      }
+      const auto found = place.find(op.name + '\n' + op.op_type);
+      if (found == place.end()) return rounds.front();
+      std::int64_t& known = result[found->second].total_ns;
+      known = std::min(known, op.total_ns);
     }
   }
-  const std::vector<OperatorProfile>& operators() const { return operators_; }
-
- private:
-  std::unordered_map<std::string, std::size_t> place_;
-  std::vector<OperatorProfile> operators_;
-};
+  return result;
+}
 
 /// Times of one inference's operators. Each round loads anew: an engine may end its profile when it
 /// is read.
 Result<std::vector<OperatorProfile>> ProfileOf(const LoadRequest& request,
                                                const ExplainOptions& options, AppContext& context,
                                                std::vector<std::string>& notes) {
-  ProfileMinimum minimum;
+  std::vector<std::vector<OperatorProfile>> rounds;
+  const std::int64_t end = MonotonicNowNs() + static_cast<std::int64_t>(options.seconds * kNsPerS);
   for (int round = 0; round < kRounds; ++round) {
+    if (round >= kFewestRounds && MonotonicNowNs() > end) break;
     KENNING_ASSIGN_OR_RETURN(const auto subject, MakeSubject(request, true, options, context));
     if (!subject->model.profiling) {
       notes.push_back(fmt::format("{} has no profiler: times of operators are not known",
@@ -117,15 +142,16 @@ Result<std::vector<OperatorProfile>> ProfileOf(const LoadRequest& request,
     KENNING_ASSIGN_OR_RETURN(
         const std::vector<double> latencies,
         InvokeFor(*subject->runner, options.seconds / 2 / kRounds, context.cancel));
-    KENNING_ASSIGN_OR_RETURN(const std::vector<OperatorProfile> profile,
+    KENNING_ASSIGN_OR_RETURN(std::vector<OperatorProfile> profile,
                              subject->model.session->Profile());
-    minimum.Add(profile, latencies.size());
+    rounds.push_back(PerInference(std::move(profile), latencies.size()));
     context.progress.Update(static_cast<std::uint64_t>(round) + 1);
   }
-  if (minimum.operators().empty()) {
+  std::vector<OperatorProfile> quietest = Quietest(std::move(rounds));
+  if (quietest.empty()) {
     notes.push_back("the engine's profile is empty: times of operators are not known");
   }
-  return minimum.operators();
+  return quietest;
 }
 
 std::optional<GraphInfo> ReadGraph(const LoadedModel& model, const Registry& registry,
@@ -158,7 +184,7 @@ Result<ModelFacts> Describe(const LoadRequest& request, const Subject& subject,
                             const ExplainOptions& options, const CpuPeaks& peaks,
                             AppContext& context) {
   ModelFacts facts = FactsOf(subject.model);
-  facts.latency = Summarise(subject.latencies);
+  facts.latency = Summarise(subject.rounds);
   if (!subject.model.threads_set) {
     facts.notes.push_back(
         fmt::format("{} has no parameter for threads: it runs with as many as it "
@@ -183,17 +209,17 @@ Result<ModelFacts> Describe(const LoadRequest& request, const Subject& subject,
 /// Model and baseline take turns, so that a change of the machine's load hits both.
 Result<> MeasureLatencies(std::vector<Subject*> subjects, const ExplainOptions& options,
                           AppContext& context) {
-  context.progress.Begin("latency", kRounds, "rounds");
+  context.progress.Begin("latency", kLatencyRounds, "rounds");
   Result<> done = [&]() -> Result<> {
     for (Subject* subject : subjects) {
       KENNING_RETURN_IF_ERROR(InvokeFor(*subject->runner, options.seconds / 10, context.cancel));
     }
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; round < kLatencyRounds; ++round) {
       for (Subject* subject : subjects) {
         KENNING_ASSIGN_OR_RETURN(
-            const std::vector<double> latencies,
-            InvokeFor(*subject->runner, options.seconds / kRounds, context.cancel));
-        subject->latencies.insert(subject->latencies.end(), latencies.begin(), latencies.end());
+            std::vector<double> latencies,
+            InvokeFor(*subject->runner, options.seconds / kLatencyRounds, context.cancel));
+        subject->rounds.push_back(std::move(latencies));
       }
       context.progress.Update(static_cast<std::uint64_t>(round) + 1);
     }

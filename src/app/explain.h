@@ -52,13 +52,13 @@ struct OperatorGroup {
   std::optional<double> bound_s;  ///< Where all of the group's operators have one.
 };
 
-/// Lower bounds of one inference from the model's file: the sums of its operators'.
+/// Lower bounds of one inference from the model's file: of its convolutions and matrix products.
+/// The rest counts for nothing: an engine may fuse it into them.
 struct ModelBound {
   std::uint64_t macs = 0;
   std::uint64_t int8_macs = 0;
   std::uint64_t weight_bytes = 0;
   double seconds = 0;                         ///< With the types that the model has.
-  double multiply_seconds = 0;                ///< Of that, convolutions and matrix products.
   double float32_seconds = 0;                 ///< If everything were float32.
   double int8_seconds = 0;                    ///< If everything were int8.
   std::vector<std::string> float_multiplies;  ///< Names, largest first.
@@ -67,8 +67,9 @@ struct ModelBound {
 struct LatencyFacts {
   std::size_t runs = 0;
   double median_s = 0;
-  double low_s = 0;   ///< 5 %
-  double high_s = 0;  ///< 95 %
+  double low_s = 0;    ///< 5 %
+  double high_s = 0;   ///< 95 %
+  double quiet_s = 0;  ///< Median of the quietest round: what operators are compared with.
 };
 
 /// Facts of one model.
@@ -81,6 +82,8 @@ struct ModelFacts {
   LatencyFacts latency;
   bool profiled = false;
   std::vector<OperatorCost> operators;  ///< Slowest first.
+  /// What the profiler adds, taken off: latency over the operators' sum, at most 1.
+  double profile_scale() const;
   std::optional<ModelBound> bound;
   std::vector<std::string> notes;  ///< What is not known, and why.
 };

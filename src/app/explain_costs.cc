@@ -149,8 +149,8 @@ std::optional<double> MultiplyShare(const ModelFacts& model) {
   const Totals multiplies = SumOf(model.operators, IsMultiply);
   if (multiplies.seconds <= 0) return std::nullopt;
   if (multiplies.bounded) return multiplies.bound_s / multiplies.seconds;
-  if (model.bound && model.bound->multiply_seconds > 0) {
-    return model.bound->multiply_seconds / multiplies.seconds;
+  if (model.bound && model.bound->seconds > 0) {
+    return model.bound->seconds / multiplies.seconds;
   }
   return std::nullopt;
 }
@@ -158,7 +158,10 @@ std::optional<double> MultiplyShare(const ModelFacts& model) {
 class CauseFinder {
  public:
   explicit CauseFinder(Explanation& explanation)
-      : all_(explanation), model_(explanation.model), latency_(model_.latency.median_s) {}
+      : all_(explanation),
+        model_(explanation.model),
+        latency_(model_.latency.quiet_s),
+        scale_(model_.profile_scale()) {}
 
   void Run() {
     if (model_.profiled) {
@@ -179,7 +182,8 @@ class CauseFinder {
 
  private:
   void Add(std::string text, double seconds, double saved_s, std::string assumes) {
-    all_.causes.push_back({std::move(text), seconds, saved_s, std::move(assumes)});
+    all_.causes.push_back(
+        {std::move(text), seconds * scale_, saved_s * scale_, std::move(assumes)});
   }
 
   double PeakRatio() const {
@@ -202,15 +206,11 @@ class CauseFinder {
   }
 
   void Conversions() {
-    std::size_t inside = 0;
-    Totals all = SumOf(model_.operators, [&inside](const auto& op) {
-      if (op.kind != OperatorKind::kConversion) return false;
-      ++inside;
-      return true;
-    });
+    const Totals all = SumOf(model_.operators,
+                             [](const auto& op) { return op.kind == OperatorKind::kConversion; });
     if (all.count == 0 || !all_.has_int8) return;
-    Add(fmt::format("{} quantize or dequantize {} run on their own{}", all.count,
-                    all.count == 1 ? "operator" : "operators",
+    Add(fmt::format("{} quantize or dequantize {} on its own{}", all.count,
+                    all.count == 1 ? "operator runs" : "operators run each",
                     all.count <= 2
                         ? " (one at each end is usual where inputs and outputs are float)"
                         : ": pairs that the engine did not fuse into its operators"),
@@ -242,9 +242,12 @@ class CauseFinder {
   void SlowMultiplies() {
     const Totals multiplies =
         SumOf(model_.operators, [](const auto& op) { return IsMultiply(op) && !IsFloat(op); });
-    if (multiplies.count == 0) return;
-    const auto share = MultiplyShare(model_);
-    if (!share) return;
+    if (multiplies.count == 0 || !all_.has_int8) return;
+    const bool all_int8 = SumOf(model_.operators, IsMultiply).count == multiplies.count;
+    const auto share = multiplies.bounded ? std::optional(multiplies.bound_s / multiplies.seconds)
+                       : all_int8         ? MultiplyShare(model_)
+                                          : std::nullopt;
+    if (!share || *share <= 0) return;
     const auto base = all_.baseline ? MultiplyShare(*all_.baseline) : std::nullopt;
     const double wanted = std::min(1.0, base.value_or(kGoodShare));
     if (*share >= wanted) return;
@@ -259,7 +262,7 @@ class CauseFinder {
 
   void Overhead() {
     const Totals all = SumOf(model_.operators, [](const auto&) { return true; });
-    const double outside = latency_ - all.seconds;
+    const double outside = latency_ - all.seconds * scale_;
     if (outside <= 0) return;
     Add("time of an inference that is in no operator: scheduling, threads, copies", outside,
         outside, "an engine without overhead; the profiler hides a part of it");
@@ -278,9 +281,16 @@ class CauseFinder {
   Explanation& all_;
   const ModelFacts& model_;
   double latency_;
+  double scale_;
 };
 
 }  // namespace
+
+double ModelFacts::profile_scale() const {
+  double total = 0;
+  for (const OperatorCost& op : operators) total += op.seconds;
+  return total > latency.quiet_s && total > 0 ? latency.quiet_s / total : 1;
+}
 
 OperatorKind KindOfOperator(std::string_view op_type) {
   const std::string type = ToLower(op_type);
@@ -302,15 +312,13 @@ ModelBound BoundOf(const GraphInfo& graph, const CpuPeaks& peaks) {
   const std::uint64_t working_set = WorkingSet(graph);
   std::vector<const OperatorInfo*> floats;
   for (const OperatorInfo& op : graph.operators) {
-    const double seconds = LowerBoundSeconds(WorkOf(op), peaks, working_set);
     bound.macs += op.macs;
     bound.weight_bytes += op.weight_bytes;
-    bound.seconds += seconds;
-    bound.float32_seconds += LowerBoundSeconds(WorkAs(op, DType::kFloat32), peaks, working_set);
-    bound.int8_seconds += LowerBoundSeconds(WorkAs(op, DType::kInt8), peaks, working_set);
     if (IsInt8(op.dtype)) bound.int8_macs += op.macs;
     if (KindOfOperator(op.op_type) != OperatorKind::kMultiply) continue;
-    bound.multiply_seconds += seconds;
+    bound.seconds += LowerBoundSeconds(WorkOf(op), peaks, working_set);
+    bound.float32_seconds += LowerBoundSeconds(WorkAs(op, DType::kFloat32), peaks, working_set);
+    bound.int8_seconds += LowerBoundSeconds(WorkAs(op, DType::kInt8), peaks, working_set);
     if (!IsInt8(op.dtype)) floats.push_back(&op);
   }
   std::ranges::stable_sort(floats, [](const auto* a, const auto* b) { return a->macs > b->macs; });

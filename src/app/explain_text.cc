@@ -34,11 +34,18 @@ std::string Macs(std::uint64_t macs) {
 }
 
 std::string DescribeModel(const char* title, const ModelFacts& model) {
+  const LatencyFacts& latency = model.latency;
+  const std::string busy =
+      latency.median_s > 1.2 * latency.quiet_s
+          ? fmt::format("{:<10} other work disturbed it: {} in the quietest round\n", "",
+                        Time(latency.quiet_s))
+          : "";
   return fmt::format("{:<10} {} ({}, {}, {} {})\n{:<10} {} median ({} to {} for 90 % of {} runs)\n",
                      title, model.path, HumanBytes(model.size_bytes), model.runtime,
                      model.engine.name, model.engine.version, "latency",
                      Time(model.latency.median_s), Time(model.latency.low_s),
-                     Time(model.latency.high_s), model.latency.runs);
+                     Time(model.latency.high_s), model.latency.runs) +
+         busy;
 }
 
 std::string DescribeMachineText(const Explanation& all) {
@@ -58,8 +65,8 @@ std::string DescribeMachineText(const Explanation& all) {
 
 std::string DescribeBound(const ModelBound& bound) {
   return fmt::format(
-      "{:<10} {} MACs, {:.0f} % of them int8, {} of weights: at least {} as it is, {} if all were "
-      "float32, {} if all were int8\n",
+      "{:<10} {} MACs, {:.0f} % of them int8, {} of weights: convolutions and matrix products take "
+      "at least\n           {} as they are, {} in float32, {} in int8\n",
       "roofline", Macs(bound.macs),
       bound.macs > 0 ? 100 * static_cast<double>(bound.int8_macs) / static_cast<double>(bound.macs)
                      : 0.0,
@@ -95,11 +102,16 @@ std::string DescribeOperators(const ModelFacts& model) {
     for (std::string& cell : CostCells(op, total)) row.push_back(std::move(cell));
     slowest.push_back(std::move(row));
   }
-  return "\n" + TextTable(groups, 2) + "\n" + TextTable(slowest, 3) +
-         fmt::format(
-             "operators together {}: {} of the latency; each of them in its quietest round "
-             "under the profiler\n",
-             Time(total), Percent(total / std::max(1e-12, model.latency.median_s)));
+  const double latency = model.latency.quiet_s;
+  std::string text = "\n" + TextTable(groups, 2) + "\n" + TextTable(slowest, 3) +
+                     fmt::format(
+                         "operators together {} in their quietest rounds under the "
+                         "profiler, an inference {} in its own\n",
+                         Time(total), Time(latency));
+  if (total > 1.1 * latency) {
+    text += "the profiler costs much here: the shares tell more than the times\n";
+  }
+  return text;
 }
 
 std::string DescribeFloats(const ModelFacts& model, bool has_int8) {
@@ -127,7 +139,7 @@ std::string DescribeCauses(const Explanation& all) {
     return "\ncauses     none found that would gain half a percent or more\n";
   }
   std::string text = "\nwhat stands in the way, the largest first:\n";
-  const double latency = all.model.latency.median_s;
+  const double latency = all.model.latency.quiet_s;
   for (std::size_t i = 0; i < std::min(kCausesShown, all.causes.size()); ++i) {
     const Cause& cause = all.causes[i];
     const double left = std::max(latency - cause.saved_s, latency * 0.01);
@@ -161,7 +173,8 @@ Json ModelJson(const ModelFacts& model) {
   json["latency"] = {{"runs", model.latency.runs},
                      {"median_s", model.latency.median_s},
                      {"p05_s", model.latency.low_s},
-                     {"p95_s", model.latency.high_s}};
+                     {"p95_s", model.latency.high_s},
+                     {"quiet_s", model.latency.quiet_s}};
   json["operators"] = Json::array();
   for (const OperatorCost& op : model.operators) {
     json["operators"].push_back({{"name", op.name},
@@ -198,9 +211,9 @@ std::string DescribeExplanation(const Explanation& all) {
   text += DescribeMachineText(all);
   if (all.model.bound) {
     text += DescribeBound(*all.model.bound);
-    text += fmt::format(
-        "{:<10} {} of this bound is reached\n", "",
-        Percent(all.model.bound->seconds / std::max(1e-12, all.model.latency.median_s)));
+    text +=
+        fmt::format("{:<10} an inference reaches {} of that\n", "",
+                    Percent(all.model.bound->seconds / std::max(1e-12, all.model.latency.quiet_s)));
   }
   text += DescribeFloats(all.model, all.has_int8);
   if (all.model.profiled) {

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "app/artifact_store.h"
+#include "app/formats.h"
 #include "app/make_blocks.h"
 #include "evaluate/tensor_diff.h"
 #include "kenning/base/strings.h"
@@ -28,8 +29,7 @@ Result<const BlockInfo*> FindRuntime(const LoadRequest& request, const std::stri
     return info;
   }
   std::vector<std::string> reasons;
-  for (const BlockInfo* info : registry.List(BlockCategory::kRuntime)) {
-    if (std::ranges::find(info->accepts, format) == info->accepts.end()) continue;
+  for (const BlockInfo* info : RuntimesFor(format, registry)) {
     const Availability here = info->probe ? info->probe() : Availability{};
     if (here.available) return info;
     reasons.push_back(fmt::format("{}: {}", info->name, here.reason));
