@@ -171,6 +171,15 @@ def notes_of(tuner, records, times, took_s, request):
     return notes
 
 
+def notes_on_integers(request, integers):
+    if integers:
+        return [f"{integers} convolutions computed in int8"]
+    types = [item.get("dtype") for items in request["spec"].values() if isinstance(items, list) for item in items]
+    if "int8" in types or "uint8" in types:
+        return ["quantised convolutions are computed in float32: int8 is for targets with avx512vnni"]
+    return []
+
+
 def spec_item(name, dtype, shape, known):
     item = {"name": name, "dtype": dtype, "shape": shape}
     for key in ("scale", "zero_point", "quantized_dimension"):
@@ -215,7 +224,7 @@ def handle(request):
         raise worker.WorkerError("unsupported", f'target "{request["target"]}": this machine cannot run its code, so it cannot measure it; set tuning to "off"')
     worker.progress(0, 0, "reading the model")
     module, inputs, names = read_model(request)
-    module = tvm_graph.prepare(module, target)
+    module, integers = tvm_graph.prepare(module, target, "avx512vnni" in features)
     outputs = [(n, d, s) for n, (d, s) in zip(names, tvm_graph.result_specs(module))]
     started = time.monotonic()
     tuner = tvm_tuning.Tuner(target, machine_of(target, features, request["threads"]), request, worker.progress)
@@ -229,7 +238,7 @@ def handle(request):
     with tempfile.TemporaryDirectory() as folder:
         library = tvm_package.shared_object(executable, folder)
     tvm_package.write(library, describe(request, request["target"], features, inputs, outputs), request["output"], request["container"])
-    return {"version": tvm.__version__, "notes": notes_of(tuner, records, times, took_s, request)}
+    return {"version": tvm.__version__, "notes": [*notes_of(tuner, records, times, took_s, request), *notes_on_integers(request, integers)]}
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 import kenning_worker as worker
 import numpy
 import tvm
+import tvm_quantized
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
@@ -91,6 +92,10 @@ def read_tflite(path):
 class _Folder(PyExprMutator):
     """Computes changes of constants' form with NumPy: TVM would compile a function for each."""
 
+    def __init__(self, module, weights):
+        super().__init__(module)
+        self.weights = weights  # Also turns quantised constants into real ones.
+
     def visit_call_(self, call):
         call = super().visit_call_(call)
         arguments = [self._constant(argument) for argument in getattr(call, "args", [])]
@@ -103,6 +108,9 @@ class _Folder(PyExprMutator):
             return relax.const(numpy.ascontiguousarray(numpy.transpose(arguments[0], axes)))
         if name in ("relax.reshape", "relax.expand_dims", "relax.squeeze"):
             return relax.const(arguments[0].reshape([int(extent) for extent in call.ty.shape.values]))
+        if self.weights and name == "relax.dequantize" and all(argument is not None for argument in arguments):
+            values = tvm_quantized.dequantized(*arguments, int(call.attrs.axis))
+            return relax.const(values.astype(str(call.attrs.out_dtype)))
         return call
 
     def _constant(self, expression):
@@ -112,22 +120,31 @@ class _Folder(PyExprMutator):
         return value.numpy() if isinstance(value, tvm.runtime.Tensor) else None
 
 
-def _fold(module):
-    folder = _Folder(module)
+def _fold(module, weights):
+    folder = _Folder(module, weights)
     for variable, function in module.functions.items():
         if isinstance(function, relax.Function):
             folder.builder_.update_func(variable, folder.visit_expr(function))
     return relax.transform.DeadCodeElimination()(folder.builder_.get())
 
 
-def prepare(module, target):
-    """Inference form, channels last, constants folded, fused: functions of loops and a graph of calls."""
+def prepare(module, target, dot_products):
+    """Inference form, channels last, constants folded, fused: functions of loops and a graph of calls.
+
+    `dot_products`: the target has instructions for sums of int8 products. Returns the number of convolutions in
+    integers, too.
+    """
+    integers = 0
     with target:
         module = relax.transform.DecomposeOpsForInference()(module)
         module = relax.transform.ConvertLayout(LAYOUT)(module)
         module = relax.transform.Normalize()(module)
         for _ in range(2):
-            module = relax.transform.CanonicalizeBindings()(_fold(module))
+            module = relax.transform.CanonicalizeBindings()(_fold(module, False))
+        if dot_products:
+            module, integers = tvm_quantized.rewrite(module)
+        for _ in range(2):
+            module = relax.transform.CanonicalizeBindings()(_fold(module, True))
         passes = (
             relax.transform.LegalizeOps(),
             relax.transform.AnnotateTIROpPattern(),
@@ -136,7 +153,7 @@ def prepare(module, target):
             relax.transform.FuseTIR(),
             relax.transform.DeadCodeElimination(),
         )
-        return tvm.transform.Sequential(passes)(module)
+        return tvm.transform.Sequential(passes)(module), integers
 
 
 def operators(module):

@@ -8,6 +8,9 @@ The last axis of the result (channels, in the layout that tvm_graph makes) is co
 
 from tvm.ir import IRModule, load_json, save_json
 from tvm.s_tir import Schedule
+from tvm_instructions import VNNI
+from tvm.tirx.transform import ForceNarrowIndexToInt32
+from tvm_quantized import DOT, SHIFT
 
 VERSION = 1
 SPATIAL, REDUCTION = 0, 2
@@ -40,8 +43,19 @@ class Operator:
         self.spatial = [e for e, k in zip(extents, kinds[anchor]) if k == SPATIAL]
         self.reduced = [e for e, k in zip(extents, kinds[anchor]) if k == REDUCTION]
         self.direct = len(extents) == len(kinds[anchor]) and kinds[anchor] == sorted(kinds[anchor])
-        self.padded = [n for i, n in enumerate(self.names[:anchor]) if _has_condition(schedule, blocks[i])]
-        self.fusable = self.direct and not self.padded and self._rows_are_alike(schedule, block)
+        self.dot = self.names[anchor].startswith(DOT)
+        self.padded = [
+            n
+            for i, n in enumerate(self.names[:anchor])
+            if _has_condition(schedule, blocks[i]) or n.startswith(SHIFT)
+        ]
+        self.outputs = int(schedule.get(blocks[-1]).writes[0].source.shape[-1])
+        if self.dot:
+            # One row of pixels after the other, where a pixel is made of one pixel.
+            read = [int(e) for e in schedule.get(block).reads[0].source.shape]
+            self.fusable = self.reduced[:2] == [1, 1] and read[:3] == self.spatial[:3]
+        else:
+            self.fusable = self.direct and not self.padded and self._rows_are_alike(schedule, block)
 
     def _rows_are_alike(self, schedule, block):
         """Whether all axes but the last can be one: a 1x1 convolution, a matrix product."""
@@ -68,19 +82,26 @@ class Operator:
         return turns
 
     @property
+    def places(self):
+        """The axes above the channels."""
+        return self.spatial[:-2] if self.dot else self.spatial[:-1]
+
+    @property
     def rows(self):
         if not self.fusable:
-            return self.spatial[-2] if len(self.spatial) > 1 else 1
+            return self.places[-1] if self.places else 1
         rows = 1
-        for extent in self.spatial[:-1]:
+        for extent in self.places:
             rows *= extent
         return rows
 
 
-def schedule_of(func):
+def schedule_of(func, narrow=False):
     # Schedules change what they are given, even where others hold it.
     copy = load_json(save_json(func))
-    return Schedule(IRModule({"main": copy.with_attr("global_symbol", "main")}))
+    module = IRModule({"main": copy.with_attr("global_symbol", "main")})
+    # TVM cannot put instructions into functions with indices of 64 bits.
+    return Schedule(ForceNarrowIndexToInt32()(module) if narrow else module)
 
 
 def _has_condition(schedule, block):
@@ -100,14 +121,19 @@ def _lanes(channels, machine):
 def _tiles(operator, machine):
     """(lanes, rows, vectors) whose accumulators fit the registers, most arithmetic a load first."""
     found = []
-    for lanes in _lanes(operator.spatial[-1], machine)[:2]:
-        channels = operator.spatial[-1] // lanes
+    if operator.dot:
+        choices = [(operator.spatial[-1], operator.spatial[-2])]
+    else:
+        choices = [(lanes, operator.spatial[-1] // lanes) for lanes in _lanes(operator.spatial[-1], machine)[:2]]
+    for lanes, channels in choices:
         for rows in _divisors(operator.rows, 32):
             # TVM gives wrong code for a tile that begins or ends inside a row of the image.
-            width = operator.spatial[-2] if len(operator.spatial) > 1 else 1
+            width = operator.places[-1] if operator.places else 1
             if width % rows and rows % width:
                 continue
             for vectors in _divisors(channels, 16):
+                if operator.dot and operator.outputs % lanes and vectors != channels:
+                    continue
                 if rows * vectors > machine.registers - 2:
                     continue
                 intensity = rows * vectors / (rows + vectors) * lanes
@@ -120,18 +146,20 @@ def first_round(operator, machine):
     if not operator.reductions or len(operator.reductions) > 1 or not operator.direct:
         return _plain(operator, machine)
     tiles = _tiles(operator, machine)
-    base = {"pad": "inside" if operator.padded else "none", "block": 0, "channels_first": True}
+    pad = "none" if not operator.padded else "before" if operator.dot else "inside"
+    base = {"pad": pad, "block": 0, "channels_first": True}
     if operator.padded or not operator.fusable:
         base["block"] = 1
-    return [dict(base, kind="tile", lanes=t[0], rows=t[1], vectors=t[2]) for t in tiles]
+    kind = "dot" if operator.dot else "tile"
+    return [dict(base, kind=kind, lanes=t[0], rows=t[1], vectors=t[2]) for t in tiles]
 
 
 def second_round(operator, machine, best):
     """Variations of the best of the first round."""
-    if best["kind"] != "tile":
+    if best["kind"] not in ("tile", "dot"):
         return []
     found = []
-    height = operator.spatial[-3] if len(operator.spatial) > 2 else 1
+    height = operator.places[-2] if len(operator.places) > 1 else 1
     if operator.fusable:
         blocks = _divisors(operator.rows // best["rows"], 1 << 20)
         blocks = [b for b in blocks if b in _near(blocks, machine.threads)]
@@ -139,12 +167,20 @@ def second_round(operator, machine, best):
         blocks = [b for b in _divisors(height, 64) if b <= max(1, height)]
     for block in blocks:
         for channels_first in (True, False):
-            for pad in ("inside", "inline", "before") if operator.padded else ("none",):
+            for pad in _pads(operator):
                 found.append(dict(best, block=block, channels_first=channels_first, pad=pad))
-    more = [dict(best, unroll=u) for u in (2, 4) if operator.reduced and operator.reduced[-1] % u == 0]
+    last = operator.reduced[-2] if operator.dot else operator.reduced[-1]
+    more = [dict(best, unroll=u) for u in (2, 4) if last % u == 0]
     if operator.work < 200_000:
         more.insert(0, dict(best, serial=True))
     return more + found
+
+
+def _pads(operator):
+    """Where the steps before the reduction may be done."""
+    if not operator.padded:
+        return ("none",)
+    return ("before", "inside") if operator.dot else ("inside", "inline", "before")
 
 
 def _near(blocks, threads):
@@ -165,10 +201,12 @@ def _plain(operator, machine):
 def apply(func, config):
     """The scheduled module. Raises what TVM raises where the configuration does not fit."""
     operator = Operator(func)
-    schedule = schedule_of(func)
+    schedule = schedule_of(func, narrow=operator.dot)
     kind = config["kind"]
     if kind == "tile":
         _tile(schedule, operator, config)
+    elif kind == "dot":
+        _dot(schedule, operator, config)
     elif kind == "map":
         _map(schedule, operator, config)
     elif kind == "rows":
@@ -182,7 +220,7 @@ def _tile(schedule, operator, config):
     loops = schedule.get_loops(anchor)
     spatial, reduced = loops[: len(operator.spatial)], loops[len(operator.spatial) :]
     lanes, rows, vectors = config["lanes"], config["rows"], config["vectors"]
-    outer, block, inner = _split_rows(schedule, operator, spatial, rows, config["block"])
+    outer, block, inner = _split_rows(schedule, operator, spatial[:-1], spatial[-1], rows, config["block"])
     channel, vector, lane = schedule.split(spatial[-1], [None, vectors, lanes])
     shared = [*outer, channel] if config["channels_first"] else outer
     middle = block if config["channels_first"] else [*block, channel]
@@ -212,21 +250,55 @@ def _tile(schedule, operator, config):
     schedule.decompose_reduction(anchor, reduced[0])
 
 
-def _split_rows(schedule, operator, spatial, rows, block):
+def _split_rows(schedule, operator, places, channels, rows, block):
     """The axes above the channels as (shared out, done in turn, kept in registers)."""
-    if len(spatial) == 1:
-        unit = schedule.add_unit_loop(spatial[0])
-        return [unit], [], schedule.add_unit_loop(spatial[0])
+    if not places:
+        unit = schedule.add_unit_loop(channels)
+        return [unit], [], schedule.add_unit_loop(channels)
     if operator.fusable:
-        row = schedule.fuse(*spatial[:-1]) if len(spatial) > 2 else spatial[0]
-        in_block = block if block > 0 else 1
-        outer, middle, inner = schedule.split(row, [None, in_block, rows])
+        row = schedule.fuse(*places) if len(places) > 1 else places[0]
+        outer, middle, inner = schedule.split(row, [None, block if block > 0 else 1, rows])
         return [outer], [middle], inner
-    row, inner = schedule.split(spatial[-2], [None, rows])
-    if len(spatial) == 2:
+    row, inner = schedule.split(places[-1], [None, rows])
+    if len(places) == 1:
         return [row], [], inner
-    high, low = schedule.split(spatial[-3], [None, max(1, block)])
-    return [*spatial[:-3], high], [low, row], inner
+    high, low = schedule.split(places[-2], [None, max(1, block)])
+    return [*places[:-2], high], [low, row], inner
+
+
+def _dot(schedule, operator, config):
+    """As _tile, with an instruction for the innermost 16 channels and 4 products."""
+    anchor = schedule.get_sblock(operator.names[operator.anchor])
+    out = _inline_around(schedule, operator)
+    loops = schedule.get_loops(anchor)
+    lanes = config["lanes"]
+    places, channels, lane = loops[:3], loops[3], loops[4]
+    reduced, products = list(loops[5:8]), loops[8]
+    outer, block, inner = _split_rows(schedule, operator, places, channels, config["rows"], config["block"])
+    channel, vector = schedule.split(channels, [None, config["vectors"]])
+    shared = [*outer, channel] if config["channels_first"] else outer
+    middle = block if config["channels_first"] else [*block, channel]
+    if config.get("unroll", 1) > 1:
+        reduced = [*reduced[:-1], *schedule.split(reduced[-1], [None, config["unroll"]])]
+        schedule.unroll(reduced[-1])
+    schedule.reorder(*shared, *middle, *reduced, inner, vector, lane, products)
+    parallel = schedule.fuse(*shared) if len(shared) > 1 else shared[0]
+    if not config.get("serial"):
+        schedule.parallel(parallel)
+    schedule.unroll(vector)
+    schedule.unroll(inner)
+    _place_pads(schedule, operator, config, parallel, lanes)
+    if out is not None:
+        schedule.reverse_compute_at(out, middle[-1] if middle else parallel, preserve_unit_loops=True)
+        last = schedule.get_loops(out)
+        width = lanes if operator.outputs % lanes == 0 else operator.outputs
+        group, part = schedule.split(last[-1], [None, width if width <= 16 else 8])
+        schedule.vectorize(part)
+        schedule.unroll(group)
+        schedule.unroll(last[-2])
+    start = schedule.decompose_reduction(anchor, reduced[0])
+    schedule.vectorize(schedule.get_loops(start)[-1])
+    schedule.tensorize(lane, VNNI)
 
 
 def _inline_around(schedule, operator):
