@@ -31,9 +31,13 @@ void AddNode(std::string_view node, std::map<std::string, OperatorProfile>& prof
     if (field->number == 15) end_nanos = number;
   }
   if (name.empty() || name.starts_with("_")) return;  // _SOURCE, _Send: no work of the model.
+  // Functions inside one another, which says nothing of the model.
+  constexpr std::string_view kCall = "StatefulPartitionedCall/";
+  while (name.starts_with(kCall)) name.erase(0, kCall.size());
   OperatorProfile& entry = profile[name];
   entry.name = name;
   if (entry.op_type.empty()) entry.op_type = TypeOfLabel(label);
+  entry.kernel = entry.op_type.starts_with("_Mkl") ? "oneDNN" : "TensorFlow";
   entry.total_ns += end_nanos > start_nanos ? end_nanos - start_nanos : micros * 1000;
   ++entry.calls;
 }

@@ -4,8 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <optional>
 
+#include "kenning/base/log.h"
 #include "tf_library.h"
 #include "tf_profile.h"
 
@@ -30,6 +33,31 @@ std::string ConfigOf(const SessionSettings& settings) {
   config += kPerSessionThreads;
   config += '\x01';
   return config;
+}
+
+bool FitsShape(std::span<const std::int64_t> given, std::span<const std::int64_t> want) {
+  return std::ranges::equal(given, want, [](std::int64_t dim, std::int64_t wanted) {
+    return dim >= 0 && (wanted == kAnyDim || dim == wanted);
+  });
+}
+
+/// Bytes of a tensor; empty where they overflow.
+std::optional<std::size_t> SizeOf(std::span<const std::int64_t> shape, DType dtype) {
+  std::size_t bytes = DTypeSize(dtype);
+  for (const std::int64_t dim : shape) {
+    if (__builtin_mul_overflow(bytes, static_cast<std::size_t>(dim), &bytes)) return std::nullopt;
+  }
+  return bytes;
+}
+
+/// TensorFlow makes its threads for use inside operators with the first session of a process.
+void WarnOfOtherThreads(int num_threads) {
+  static std::atomic<int> first{-1};
+  int expected = -1;
+  if (first.compare_exchange_strong(expected, num_threads) || expected == num_threads) return;
+  LogWarning(
+      "TensorFlow keeps num_threads={} of the first model of this process; {} has no effect here",
+      expected, num_threads);
 }
 
 /// The memory is the caller's.
@@ -63,6 +91,7 @@ Result<std::unique_ptr<Session>> TfSession::Load(const std::filesystem::path& fo
                                                  Signature signature, const ModelSpec* spec,
                                                  const SessionSettings& settings) {
   KENNING_ASSIGN_OR_RETURN(const TfApi* api, LoadTensorFlow());
+  WarnOfOtherThreads(settings.num_threads);
   std::unique_ptr<TfSession> session(new TfSession(*api, folder, settings.profiling));
   KENNING_RETURN_IF_ERROR(session->Open(signature, settings));
   session->spec_ = SpecOf(signature);
@@ -125,16 +154,15 @@ Result<TF_Output> TfSession::FindTensor(const SignatureTensor& tensor) const {
 
 Result<> TfSession::CheckTensor(const TensorSpec& want, const void* data, std::size_t size_bytes,
                                 DType dtype, std::span<const std::int64_t> shape) const {
-  const Shape given(shape.begin(), shape.end());
-  const auto elements = ElementCount(given);
-  if (dtype == want.dtype && ShapesCompatible(given, want.shape) && elements &&
-      *elements * DTypeSize(dtype) == size_bytes && data != nullptr) {
+  // Inside the clock of an inference: nothing is allocated.
+  if (dtype == want.dtype && data != nullptr && FitsShape(shape, want.shape) &&
+      SizeOf(shape, dtype) == size_bytes) {
     return {};
   }
-  return Fail(
-      ErrorCode::kInvalidArgument,
-      fmt::format("{}: tensor \"{}\" must be {}, not {}{} in {} bytes", path_.string(), want.name,
-                  ToString(want), DTypeName(dtype), ShapeToString(given), size_bytes));
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("{}: tensor \"{}\" must be {}, not {}{} in {} bytes", path_.string(),
+                          want.name, ToString(want), DTypeName(dtype),
+                          ShapeToString(Shape(shape.begin(), shape.end())), size_bytes));
 }
 
 Result<> TfSession::BindInput(std::size_t index, const TensorView& view) {

@@ -10,7 +10,6 @@
 
 #include "keras/hdf5_attribute.h"
 #include "keras/layer_shape.h"
-#include "keras/random_file.h"
 #include "keras/zip_member.h"
 #include "saved_model.h"
 
@@ -295,6 +294,10 @@ std::vector<TensorSpec> SpecsOf(const std::vector<std::string>& names,
 
 Result<std::string> ReadKerasConfig(const std::filesystem::path& path) {
   KENNING_ASSIGN_OR_RETURN(const RandomFile file, RandomFile::Open(path));
+  return ReadKerasConfig(file);
+}
+
+Result<std::string> ReadKerasConfig(const RandomAccess& file) {
   if (IsZip(file)) return ReadZipMember(file, "config.json");
   if (!IsHdf5(file)) {
     return Fail(ErrorCode::kInvalidModel,

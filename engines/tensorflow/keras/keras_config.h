@@ -9,12 +9,14 @@
 
 #include "kenning/base/result.h"
 #include "kenning/core/tensor_spec.h"
+#include "keras/random_file.h"
 
 namespace kenning::tensorflow {
 
 /// The configuration (JSON) in a file of Keras: HDF5 (.h5, .hdf5) or zip (.keras), told apart by
 /// their first bytes. \return kNotFound, kInvalidModel, kUnsupported (weights alone), kIo.
 Result<std::string> ReadKerasConfig(const std::filesystem::path& path);
+Result<std::string> ReadKerasConfig(const RandomAccess& file);
 
 /// Names are those of the input and output layers. Shapes of outputs come from the layers'
 /// configurations. \return kInvalidModel; kUnsupported naming a layer whose output only Keras
