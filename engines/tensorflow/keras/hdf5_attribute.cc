@@ -2,6 +2,9 @@
 // Superblock versions 0 to 3, object headers 1 and 2, attribute messages 1 to 3, the global heap.
 #include "keras/hdf5_attribute.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -90,14 +93,16 @@ Result<Superblock> ReadSuperblock(const RandomAccess& file) {
     if (size != 2 && size != 4 && size != 8) return Broken("unknown sizes");
   }
   block.base = cursor.Number(block.offset_size);
-  if (version < 2) {
-    cursor.Bytes(3 * block.offset_size);  // Free space, end of file, driver.
-    cursor.Bytes(block.offset_size);      // The root's name.
-  } else {
-    cursor.Bytes(2 * block.offset_size);  // Extension, end of file.
-  }
+  cursor.Bytes(block.offset_size);  // Free space, or the extension.
+  const std::uint64_t end = cursor.Number(block.offset_size);
+  if (version < 2) cursor.Bytes(2 * block.offset_size);  // Driver, the root's name.
   block.root = cursor.Number(block.offset_size);
   if (!cursor.ok()) return Broken("its head");
+  if (block.base > file.size() || end > file.size() - block.base) {
+    return Fail(ErrorCode::kInvalidModel,
+                fmt::format("the file is truncated: it says that it has {} bytes, and has {}", end,
+                            file.size()));
+  }
   return block;
 }
 
