@@ -28,6 +28,9 @@ fs::path TestData(const std::string& name) {
 class TfRuntimeTest : public testing::Test {
  protected:
   void SetUp() override {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    GTEST_SKIP() << "TensorFlow is not built for sanitizers, which see faults where it has none";
+#endif
     if (const auto found = FindTensorFlow(); !found) GTEST_SKIP() << found.error().message();
     folder_ = fs::path(testing::TempDir()) /
               testing::UnitTest::GetInstance()->current_test_info()->name();
