@@ -11,7 +11,7 @@ for each mode the raw times in nanoseconds, in order, and the classes that won, 
     call      model(x, training=False), eagerly
     function  the same in a tf.function
 
-Alone: python predict_baseline.py request.json response.json
+Alone: PYTHONPATH=src/toolchain python predict_baseline.py request.json response.json, with the toolchain's python
 """
 
 import os
