@@ -8,6 +8,11 @@
 #include "kenning/base/file.h"
 #include "kenning/toolchain/toolchain.h"
 #include "tflite_compiler.h"
+#ifdef KENNING_TFLITE_SDK
+#include <nlohmann/json.hpp>
+
+#include "tflite_runtime.h"
+#endif
 
 namespace kenning::tflite {
 namespace {
@@ -115,6 +120,55 @@ TEST_F(TfliteCompileTest, SmallerWeightsAndOpenBatch) {
   const auto half = Compile(TestData("conformance.keras"), "keras", {.target = "float16"}, nullptr);
   ASSERT_TRUE(half);
   EXPECT_EQ(half->spec.inputs.at(0).dtype, DType::kFloat32);
+}
+
+#ifdef KENNING_TFLITE_SDK
+TEST_F(TfliteCompileTest, OnnxGivesWhatItsReferenceGives) {
+  // The model and the outputs of ONNX's own reference evaluator, as the other engine has them.
+  const std::filesystem::path other =
+      std::filesystem::path(KENNING_SOURCE_DIR) / "engines/onnxruntime";
+  const auto text = ReadFile(other / "conformance.json");
+  ASSERT_TRUE(text);
+  nlohmann::json facts = nlohmann::json::parse(*text);
+  if (facts.is_array()) facts = facts.at(0);
+  const auto artifact = Compile(other / facts.at("model").get<std::string>(), "onnx", {}, nullptr);
+  ASSERT_TRUE(artifact);
+  TfliteRuntime runtime({.num_threads = 1}, "");
+  const auto session = runtime.Load(artifact->path, "tflite");
+  ASSERT_TRUE(session) << session.error().ToString();
+  Tensor input = Tensor::Create(DType::kFloat32, artifact->spec.inputs.at(0).shape).value();
+  const auto given = facts.at("inputs").at(0).get<std::vector<float>>();
+  ASSERT_EQ(given.size(), input.as<float>().size());
+  std::copy(given.begin(), given.end(), input.as<float>().begin());
+  Tensor output = Tensor::Create(DType::kFloat32, artifact->spec.outputs.at(0).shape).value();
+  ASSERT_TRUE((*session)->Invoke(std::vector<TensorView>{input.view()},
+                                 std::vector<MutableTensorView>{output.mutable_view()}));
+  const auto expected = facts.at("outputs").at(0).get<std::vector<float>>();
+  ASSERT_EQ(expected.size(), output.as<float>().size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_NEAR(output.as<float>()[i], expected[i], 1e-5);
+  }
+}
+#endif
+
+TEST_F(TfliteCompileTest, EdgeTpuModelsGoThroughItsCompiler) {
+  const std::filesystem::path program = folder_ / "edgetpu_compiler";
+  ASSERT_TRUE(WriteFileAtomically(program,
+                                  "#!/bin/sh\n# edgetpu_compiler -s -o FOLDER MODEL\n"
+                                  "cp \"$4\" \"$3/$(basename \"$4\" .tflite)_edgetpu.tflite\"\n"
+                                  "echo 'Number of operations that will run on Edge TPU: 6'\n"));
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  NoiseSamples samples({1, 8, 8, 3}, false);
+  const auto artifact = Compile(TestData("conformance.keras"), "keras",
+                                {.target = "edgetpu",
+                                 .input_type = "uint8",
+                                 .output_type = "uint8",
+                                 .edgetpu_compiler = program},
+                                &samples);
+  ASSERT_TRUE(artifact);
+  EXPECT_EQ(artifact->spec.processed_inputs.at(0).dtype, DType::kUint8);
+  EXPECT_EQ(artifact->provenance.back().notes.at(0),
+            "Edge TPU compiler: Number of operations that will run on Edge TPU: 6");
 }
 
 TEST_F(TfliteCompileTest, BrokenAndForeignModelsAreNamedErrors) {

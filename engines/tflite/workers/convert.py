@@ -169,10 +169,11 @@ def handle(request):
     except Exception as error:
         text = str(error)
         if "Some ops are not supported by the native TFLite runtime" in text or "neither a custom op" in text:
+            missing = sorted(set(re.findall(r"'(?:tf\.)?(\w+)' op is neither a custom op", text))) or ["see the log"]
             raise worker.WorkerError(
                 "unsupported",
-                "TensorFlow Lite has no operator for part of the model (use_tf_select_ops lets TensorFlow's own stand "
-                "in): " + text[:2000],
+                "TensorFlow Lite has no operator for part of the model: " + ", ".join(missing) + " (with "
+                "use_tf_select_ops TensorFlow's own stand in, but need a run time with its Flex delegate)",
             ) from error
         raise
     with open(request["output"], "wb") as file:

@@ -677,6 +677,16 @@ def identity(context, node, inputs):
     return [inputs[0]] * max(1, len(node.output))
 
 
+def _erf(tf, x):
+    """TensorFlow Lite has no such operator: the approximation of Abramowitz and Stegun, 7.1.26, good to 1.5e-7."""
+    if isinstance(x, np.ndarray):
+        return tf.math.erf(x)
+    size = tf.abs(x)
+    t = 1.0 / (1.0 + 0.3275911 * size)
+    poly = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t
+    return tf.sign(x) * (1.0 - poly * tf.exp(-size * size))
+
+
 def _elu(tf, x, alpha):
     return tf.nn.elu(x) if alpha == 1 else tf.nn.relu(x) + alpha * (tf.exp(tf.minimum(x, np.float32(0))) - 1)
 
@@ -716,7 +726,7 @@ KNOWN = {
     "Tanh": unary(lambda tf, x, attrs: tf.tanh(x)),
     "Softplus": unary(lambda tf, x, attrs: tf.math.softplus(x), True),
     "Gelu": unary(lambda tf, x, attrs: tf.nn.gelu(x, text(attrs.get("approximate", b"none")) == "tanh"), False),
-    "Erf": unary(lambda tf, x, attrs: tf.math.erf(x)),
+    "Erf": unary(lambda tf, x, attrs: _erf(tf, x)),
     "Exp": unary(lambda tf, x, attrs: tf.exp(x), True),
     "Log": unary(lambda tf, x, attrs: tf.math.log(x), False),
     "Sqrt": unary(lambda tf, x, attrs: tf.sqrt(x), True),
