@@ -64,6 +64,7 @@ struct FileOperator {
   bool custom = false;
   std::vector<std::int32_t> inputs;  ///< Tensors; -1: left out.
   std::vector<std::int32_t> outputs;
+  double softmax_beta = 1;  ///< Of a SOFTMAX.
 };
 
 struct FileSubgraph {

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "check_scales.h"
 #include "flat_reader.h"
 #include "kenning/base/file.h"
 #include "model_file.h"
@@ -83,6 +84,9 @@ class Parser {
     if (!file_.ok()) {
       return Fail(ErrorCode::kInvalidModel,
                   fmt::format("{}: broken TensorFlow Lite model: {}", name_, file_.error()));
+    }
+    for (const FileSubgraph& graph : model_.subgraphs) {
+      KENNING_RETURN_IF_ERROR(CheckScales(graph, name_));
     }
     return std::move(model_);
   }
@@ -261,6 +265,10 @@ class Parser {
     op.op_type = op.custom ? codes_[code].custom : BuiltinName(op.builtin);
     op.inputs = Numbers<std::int32_t>(table.Vector(1, 4));
     op.outputs = Numbers<std::int32_t>(table.Vector(2, 4));
+    constexpr std::uint8_t kSoftmaxOptions = 9;
+    if (op.builtin == kSoftmax && table.Number<std::uint8_t>(3, 0) == kSoftmaxOptions) {
+      op.softmax_beta = static_cast<double>(table.Table(4).Number<float>(0, 0));
+    }
     const std::string what = fmt::format("a tensor of operator {} ({})", index, op.op_type);
     CheckIndices(graph, op.inputs, true, what);
     CheckIndices(graph, op.outputs, false, what);
