@@ -18,6 +18,7 @@ def read_onnx(path, batch=1):
 
     _read_clip_as_plain_operators(onnx_frontend)
     model = onnx.load(path)
+    _make_pad_values_plain(onnx, model.graph)
     weights = {tensor.name for tensor in model.graph.initializer}
     shapes, types, inputs = {}, {}, []
     for value in model.graph.input:
@@ -29,6 +30,23 @@ def read_onnx(path, batch=1):
         inputs.append((value.name, types[value.name], shapes[value.name]))
     module = from_onnx(model, shape_dict=shapes, dtype_dict=types, keep_params_in_input=False)
     return module, inputs, [value.name for value in model.graph.output]
+
+
+def _make_pad_values_plain(onnx, graph):
+    """Quantised models give the value of a margin through DequantizeLinear; TVM wants the number."""
+    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    makers = {name: node for node in graph.node for name in node.output}
+    for node in graph.node:
+        maker = makers.get(node.input[2]) if node.op_type == "Pad" and len(node.input) > 2 else None
+        if maker is None or maker.op_type != "DequantizeLinear" or any(i not in constants for i in maker.input):
+            continue
+        value, scale, *zero = (constants[name] for name in maker.input)
+        real = (value.astype("float64") - (zero[0] if zero else 0)) * scale
+        name = node.input[2] + "/value"
+        if name not in constants:
+            constants[name] = real.astype("float32").reshape(())
+            graph.initializer.append(onnx.numpy_helper.from_array(constants[name], name))
+        node.input[2] = name
 
 
 def _read_clip_as_plain_operators(frontend):
@@ -120,6 +138,72 @@ class _Folder(PyExprMutator):
         return value.numpy() if isinstance(value, tvm.runtime.Tensor) else None
 
 
+UNARY = {f"relax.{name}" for name in ("quantize", "dequantize", "clip", "nn.relu", "sigmoid", "tanh", "exp", "sqrt", "abs")}
+BINARY = {f"relax.{name}" for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum")}
+
+
+@mutator
+class _Sinker(PyExprMutator):
+    """Moves changes of layout behind steps that work on each element alone, until two of them meet and cancel."""
+
+    def visit_call_(self, call):
+        call = super().visit_call_(call)
+        name = getattr(getattr(call, "op", None), "name", "")
+        if name == "relax.permute_dims":
+            return self._cancelled(call)
+        if name in UNARY and self._plain(call.args[1:]):
+            return self._sunk(call, 1)
+        if name in BINARY:
+            return self._sunk(call, 2)
+        return call
+
+    def _cancelled(self, call):
+        found = self._permuted(call.args[0])
+        if found is None or call.attrs.axes is None:
+            return call
+        source, axes = found
+        total = [axes[int(axis)] for axis in call.attrs.axes]
+        return source if total == sorted(total) else relax.op.permute_dims(source, total)
+
+    def _permuted(self, expression):
+        found = self.lookup_binding(expression) if isinstance(expression, relax.Var) else expression
+        if getattr(getattr(found, "op", None), "name", "") != "relax.permute_dims" or found.attrs.axes is None:
+            return None
+        return found.args[0], [int(axis) for axis in found.attrs.axes]
+
+    def _plain(self, arguments):
+        return all(self._is_number(argument) for argument in arguments)
+
+    def _is_number(self, expression):
+        found = self.lookup_binding(expression) if isinstance(expression, relax.Var) else expression
+        value = getattr(found, "value", None)
+        return not isinstance(value, tvm.runtime.Tensor) and value is not None or _size(value) == 1
+
+    def _sunk(self, call, count):
+        arguments = list(call.args[:count])
+        found = [self._permuted(argument) for argument in arguments]
+        axes = [f[1] for f in found if f is not None]
+        if not axes or any(other != axes[0] for other in axes):
+            return call
+        if any(f is None and not self._is_number(a) for f, a in zip(found, arguments)):
+            return call
+        sources = [a if f is None else f[0] for f, a in zip(found, arguments)]
+        inner = self.builder_.emit(tvm.ir.Call(call.op, [*sources, *call.args[count:]], call.attrs))
+        return relax.op.permute_dims(inner, axes[0])
+
+
+def _size(tensor):
+    return tensor.numpy().size if isinstance(tensor, tvm.runtime.Tensor) else 0
+
+
+def _sink(module):
+    sinker = _Sinker(module)
+    for variable, function in module.functions.items():
+        if isinstance(function, relax.Function):
+            sinker.builder_.update_func(variable, sinker.visit_expr(function))
+    return relax.transform.DeadCodeElimination()(sinker.builder_.get())
+
+
 def _fold(module, weights):
     folder = _Folder(module, weights)
     for variable, function in module.functions.items():
@@ -140,7 +224,7 @@ def prepare(module, target, dot_products):
         module = relax.transform.ConvertLayout(LAYOUT)(module)
         module = relax.transform.Normalize()(module)
         for _ in range(2):
-            module = relax.transform.CanonicalizeBindings()(_fold(module, False))
+            module = relax.transform.CanonicalizeBindings()(_fold(_sink(module), False))
         if dot_products:
             module, integers = tvm_quantized.rewrite(module)
         for _ in range(2):

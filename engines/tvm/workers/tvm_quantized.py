@@ -13,6 +13,7 @@ from tvm import relax, te
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 LANES, GROUP = 16, 4
+FORMS = ("relax.reshape", "relax.permute_dims", "relax.expand_dims")
 # Names by which tvm_schedules knows the steps.
 SHIFT, DOT = "kenning_shift", "kenning_dot"
 
@@ -73,7 +74,9 @@ class _Rewriter(PyExprMutator):
         return value.numpy()
 
     def _real(self, expression):
-        """A constant in real numbers, quantised or not."""
+        """A constant in real numbers, quantised or not, whatever its form."""
+        while getattr(getattr(self._behind(expression), "op", None), "name", "") in FORMS:
+            expression = self._behind(expression).args[0]
         try:
             return self._constant(expression).astype("float64")
         except _NoMatch:
@@ -111,12 +114,19 @@ class _Rewriter(PyExprMutator):
             bias = self._real(found.args[1]).reshape(-1)
             inner = found.args[0]
         conv = self._call(inner, "relax.nn.conv2d")
-        data = self._call(conv.args[0], "relax.dequantize")
+        source, axes = conv.args[0], None
+        behind = self._behind(source)
+        if getattr(getattr(behind, "op", None), "name", "") == "relax.permute_dims":
+            source, axes = behind.args[0], [int(axis) for axis in behind.attrs.axes]
+        data = self._call(source, "relax.dequantize")
         weight = conv.args[1]
         facts = _Facts(conv, data, self, weight, bias)
         facts.finish(float(out_scale), int(out_zero), low, high, str(call.attrs.out_dtype))
         compute = _depthwise if facts.depthwise else _dense
-        return compute(self.builder_, data.args[0], facts)
+        source = data.args[0]
+        if axes is not None:
+            source = self.builder_.emit(relax.op.permute_dims(source, axes))
+        return compute(self.builder_, source, facts)
 
     def weight_of(self, expression, outputs):
         """Weights of int8 in the form that the convolution sees, and a scale for each output channel."""
@@ -159,7 +169,7 @@ class _Facts:
             raise _NoMatch
         self.strides = [int(s) for s in attrs.strides]
         self.padding = [int(p) for p in attrs.padding]
-        self.in_shape = [int(d) for d in data.args[0].ty.shape.values]
+        self.in_shape = [int(d) for d in conv.args[0].ty.shape.values]
         self.out_shape = [int(d) for d in conv.ty.shape.values]
         self.in_type = str(data.args[0].ty.dtype)
         self.in_scale = float(rewriter._constant(data.args[1]).reshape(-1)[0])
