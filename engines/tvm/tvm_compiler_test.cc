@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "kenning/base/file.h"
 #include "kenning/registry/registry.h"
 #include "kenning/toolchain/toolchain.h"
@@ -124,6 +126,25 @@ TEST_F(CompileTest, UntunedIsNamedUntuned) {
   const auto made = Compile({{"tuning", std::string("off")}});
   ASSERT_TRUE(made) << made.error().ToString();
   EXPECT_NE(made->provenance.back().notes.at(0).find("tuning is off"), std::string::npos);
+}
+
+TEST_F(CompileTest, QuantisedModelsStayInIntegers) {
+  const char* corpus = std::getenv("KENNING_CORPUS");
+  if (corpus == nullptr) GTEST_SKIP() << "KENNING_CORPUS is not set";
+  model_.path = fs::path(corpus) / "cifar10-resnet20/resnet20_int8.onnx";
+  model_.spec = {};
+  const auto made = Compile(
+      {{"target", std::string("llvm -mcpu=core-avx2")}, {"tuning_time_s", std::int64_t{1}}});
+  ASSERT_TRUE(made) << made.error().ToString();
+  EXPECT_LT(made->size_bytes, 600'000U);  // With weights of four bytes it would be 1.1 MB.
+  bool integers = false;
+  bool named = false;
+  for (const std::string& note : made->provenance.back().notes) {
+    integers = integers || note == "19 convolutions computed in int8";
+    named = named || note.starts_with("NOT TUNED for want of time");
+  }
+  EXPECT_TRUE(integers);
+  EXPECT_TRUE(named);
 }
 
 TEST_F(CompileTest, BadTargetsAndModelsAreNamed) {

@@ -55,6 +55,15 @@ def machine_of(target, features, threads):
     return tvm_schedules.Machine(8 if "avx2" in features else 4, 16, threads)
 
 
+def dot_of(features):
+    """The target's instruction for sums of products of int8."""
+    import tvm_quantized
+
+    if "avx512vnni" in features:
+        return tvm_quantized.VNNI
+    return tvm_quantized.PAIRS if "avx2" in features else None
+
+
 def runs_here(features):
     """Whether this machine can run, and so measure, code of the target."""
     import tvm
@@ -176,7 +185,7 @@ def notes_on_integers(request, integers):
         return [f"{integers} convolutions computed in int8"]
     types = [item.get("dtype") for items in request["spec"].values() if isinstance(items, list) for item in items]
     if "int8" in types or "uint8" in types:
-        return ["quantised convolutions are computed in float32: int8 is for targets with avx512vnni"]
+        return ["quantised convolutions are computed in float32: int8 is for targets with avx2"]
     return []
 
 
@@ -224,7 +233,7 @@ def handle(request):
         raise worker.WorkerError("unsupported", f'target "{request["target"]}": this machine cannot run its code, so it cannot measure it; set tuning to "off"')
     worker.progress(0, 0, "reading the model")
     module, inputs, names = read_model(request)
-    module, integers = tvm_graph.prepare(module, target, "avx512vnni" in features)
+    module, integers = tvm_graph.prepare(module, target, dot_of(features))
     outputs = [(n, d, s) for n, (d, s) in zip(names, tvm_graph.result_specs(module))]
     started = time.monotonic()
     tuner = tvm_tuning.Tuner(target, machine_of(target, features, request["threads"]), request, worker.progress)

@@ -212,10 +212,10 @@ def _fold(module, weights):
     return relax.transform.DeadCodeElimination()(folder.builder_.get())
 
 
-def prepare(module, target, dot_products):
+def prepare(module, target, dot):
     """Inference form, channels last, constants folded, fused: functions of loops and a graph of calls.
 
-    `dot_products`: the target has instructions for sums of int8 products. Returns the number of convolutions in
+    `dot`: the target's instruction for sums of products of int8, or None. Returns the number of convolutions in
     integers, too.
     """
     integers = 0
@@ -225,8 +225,8 @@ def prepare(module, target, dot_products):
         module = relax.transform.Normalize()(module)
         for _ in range(2):
             module = relax.transform.CanonicalizeBindings()(_fold(_sink(module), False))
-        if dot_products:
-            module, integers = tvm_quantized.rewrite(module)
+        if dot is not None:
+            module, integers = tvm_quantized.rewrite(module, dot)
         for _ in range(2):
             module = relax.transform.CanonicalizeBindings()(_fold(module, True))
         passes = (

@@ -7,7 +7,8 @@ TVM's own call of this one has the types of an LLVM before 22, which its LLVM re
 from tvm.s_tir import TensorIntrin
 from tvm.script import tirx as T
 
-VNNI = "kenning_vnni_16x4"
+# By lanes and products.
+NAMES = {(16, 4): "kenning_vnni_16x4", (8, 2): "kenning_pairs_8x2"}
 
 
 @T.prim_func(s_tir=True)
@@ -45,4 +46,39 @@ def _vnni(
         )
 
 
-TensorIntrin.register(VNNI, _sums, _vnni)
+@T.prim_func(s_tir=True)
+def _sums_of_pairs(
+    a: T.Buffer((2,), "int16", offset_factor=1),
+    b: T.Buffer((8, 2), "int8", offset_factor=1),
+    c: T.Buffer((8,), "int32", offset_factor=1),
+) -> None:
+    with T.sblock("root"):
+        T.reads(c[0:8], a[0:2], b[0:8, 0:2])
+        T.writes(c[0:8])
+        for i in T.serial(0, 8):
+            for k in T.serial(0, 2):
+                with T.sblock("update"):
+                    vi, vk = T.axis.remap("SR", [i, k])
+                    c[vi] = c[vi] + T.cast(a[vk], "int32") * T.cast(b[vi, vk], "int32")
+
+
+@T.prim_func(s_tir=True)
+def _pairs(
+    a: T.Buffer((2,), "int16", offset_factor=1),
+    b: T.Buffer((8, 2), "int8", offset_factor=1),
+    c: T.Buffer((8,), "int32", offset_factor=1),
+) -> None:
+    with T.sblock("root"):
+        T.reads(c[0:8], a[0:2], b[0:8, 0:2])
+        T.writes(c[0:8])
+        two = T.reinterpret(a.vload([0], "int16x2"), dtype="int32")
+        c[T.ramp(T.int32(0), 1, 8)] = c.vload([0], dtype="int32x8") + T.call_llvm_pure_intrin(
+            T.llvm_lookup_intrinsic_id("llvm.x86.avx2.pmadd.wd"),
+            T.reinterpret(T.broadcast(two, 8), dtype="int16x16"),
+            T.cast(b.vload([0, 0], dtype="int8x16"), "int16x16"),
+            dtype="int32x8",
+        )
+
+
+TensorIntrin.register(NAMES[16, 4], _sums, _vnni)
+TensorIntrin.register(NAMES[8, 2], _sums_of_pairs, _pairs)

@@ -12,14 +12,25 @@ import tvm
 from tvm import relax, te
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-LANES, GROUP = 16, 4
+
+
+class Dot:
+    """An instruction: `lanes` sums of `group` products each, of inputs of type `data` and weights of int8."""
+
+    def __init__(self, lanes, group, data):
+        self.lanes, self.group, self.data = lanes, group, data
+
+
+VNNI = Dot(16, 4, "uint8")  # Of AVX-512.
+PAIRS = Dot(8, 2, "int16")  # Of AVX2: exact, unlike its sums of int8, which saturate.
+
 FORMS = ("relax.reshape", "relax.permute_dims", "relax.expand_dims")
 # Names by which tvm_schedules knows the steps.
 SHIFT, DOT = "kenning_shift", "kenning_dot"
 
 
-def rewrite(module):
-    rewriter = _Rewriter(module)
+def rewrite(module, dot):
+    rewriter = _Rewriter(module, dot)
     for variable, function in module.functions.items():
         if isinstance(function, relax.Function):
             rewriter.builder_.update_func(variable, rewriter.visit_expr(function))
@@ -32,8 +43,9 @@ class _NoMatch(Exception):
 
 @mutator
 class _Rewriter(PyExprMutator):
-    def __init__(self, module):
+    def __init__(self, module, dot):
         super().__init__(module)
+        self.dot = dot
         self.count = 0
 
     def visit_call_(self, call):
@@ -122,11 +134,12 @@ class _Rewriter(PyExprMutator):
         weight = conv.args[1]
         facts = _Facts(conv, data, self, weight, bias)
         facts.finish(float(out_scale), int(out_zero), low, high, str(call.attrs.out_dtype))
-        compute = _depthwise if facts.depthwise else _dense
         source = data.args[0]
         if axes is not None:
             source = self.builder_.emit(relax.op.permute_dims(source, axes))
-        return compute(self.builder_, source, facts)
+        if facts.depthwise:
+            return _depthwise(self.builder_, source, facts)
+        return _dense(self.builder_, source, facts, self.dot)
 
     def weight_of(self, expression, outputs):
         """Weights of int8 in the form that the convolution sees, and a scale for each output channel."""
@@ -228,40 +241,42 @@ def _constant_of(array):
     return relax.const(numpy.ascontiguousarray(array))
 
 
-def _dense(builder, data, facts):
+def _dense(builder, data, facts, dot):
     rows, columns, inputs, outputs = facts.weights.shape
-    blocks, groups = -(-outputs // LANES), -(-inputs // GROUP)
-    packed = numpy.zeros((rows, columns, groups * GROUP, blocks * LANES), "int8")
+    lanes, group = dot.lanes, dot.group
+    blocks, groups = -(-outputs // lanes), -(-inputs // group)
+    packed = numpy.zeros((rows, columns, groups * group, blocks * lanes), "int8")
     packed[:, :, :inputs, :outputs] = facts.weights
-    packed = packed.reshape(rows, columns, groups, GROUP, blocks, LANES).transpose(4, 0, 1, 2, 5, 3)
-    # Unsigned inputs, as the instruction wants.
-    offset = 128 if facts.in_type == "int8" else 0
+    packed = packed.reshape(rows, columns, groups, group, blocks, lanes).transpose(4, 0, 1, 2, 5, 3)
+    # Unsigned inputs for one instruction; for the other, inputs without their zero point.
+    unsigned = dot.data == "uint8"
+    offset = (128 if facts.in_type == "int8" else 0) if unsigned else -facts.in_zero
     zero = facts.in_zero + offset
     taps = facts.weights.astype("int64").sum(axis=(0, 1, 2))
     constant = (facts.constant - zero * taps).astype("int32")
 
     def compute(x, w, b, m):
         def shifted(limits, place):
-            value = (x[place].astype("int16") + te.const(offset, "int16")).astype("uint8") if offset else x[place]
-            return tvm.tirx.if_then_else(te.all(*limits), value, te.const(zero, "uint8")) if limits else value
+            value = (x[place].astype("int16") + te.const(offset, "int16")).astype(dot.data)
+            return tvm.tirx.if_then_else(te.all(*limits), value, te.const(zero, dot.data)) if limits else value
 
-        if offset or any(facts.padding) or groups * GROUP != inputs:
-            x = _padded(facts, groups * GROUP, shifted, SHIFT)
+        if offset or facts.in_type != dot.data or any(facts.padding) or groups * group != inputs:
+            x = _padded(facts, groups * group, shifted, SHIFT)
         r, s = te.reduce_axis((0, rows), "r"), te.reduce_axis((0, columns), "s")
-        k, i = te.reduce_axis((0, groups), "k"), te.reduce_axis((0, GROUP), "i")
+        k, i = te.reduce_axis((0, groups), "k"), te.reduce_axis((0, group), "i")
         batch, height, width, _ = facts.out_shape
         down, right = facts.strides
         total = te.compute(
-            (batch, height, width, blocks, LANES),
+            (batch, height, width, blocks, lanes),
             lambda n, y, z, o, c: te.sum(
-                x[n, y * down + r, z * right + s, k * GROUP + i].astype("int32") * w[o, r, s, k, c, i].astype("int32"),
+                x[n, y * down + r, z * right + s, k * group + i].astype("int32") * w[o, r, s, k, c, i].astype("int32"),
                 axis=[r, s, k, i],
             ),
             name=DOT,
         )
         return te.compute(
             facts.out_shape,
-            lambda n, y, z, c: facts.result(total[n, y, z, c // LANES, c % LANES] + b[c], c, m),
+            lambda n, y, z, c: facts.result(total[n, y, z, c // lanes, c % lanes] + b[c], c, m),
             name="requantized",
         )
 

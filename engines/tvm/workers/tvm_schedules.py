@@ -8,7 +8,7 @@ The last axis of the result (channels, in the layout that tvm_graph makes) is co
 
 from tvm.ir import IRModule, load_json, save_json
 from tvm.s_tir import Schedule
-from tvm_instructions import VNNI
+from tvm_instructions import NAMES
 from tvm.tirx.transform import ForceNarrowIndexToInt32
 from tvm_quantized import DOT, SHIFT
 
@@ -267,7 +267,7 @@ def _split_rows(schedule, operator, places, channels, rows, block):
 
 
 def _dot(schedule, operator, config):
-    """As _tile, with an instruction for the innermost 16 channels and 4 products."""
+    """As _tile, with an instruction for the innermost channels and products."""
     anchor = schedule.get_sblock(operator.names[operator.anchor])
     out = _inline_around(schedule, operator)
     loops = schedule.get_loops(anchor)
@@ -298,7 +298,7 @@ def _dot(schedule, operator, config):
         schedule.unroll(last[-2])
     start = schedule.decompose_reduction(anchor, reduced[0])
     schedule.vectorize(schedule.get_loops(start)[-1])
-    schedule.tensorize(lane, VNNI)
+    schedule.tensorize(lane, NAMES[lanes, operator.reduced[-1]])
 
 
 def _inline_around(schedule, operator):
