@@ -43,6 +43,7 @@ OWNERS = {
     r"onnxruntime_|onnx/onnx\.pb\.h": ("engines/onnxruntime/", "benchmarks/", "tests/fuzz/"),
     r"(.*/)?tflite_c_api\.h": ("engines/tflite/",),
     r"openvino/": ("engines/openvino/", "benchmarks/"),
+    r"executorch/": ("engines/executorch/", "benchmarks/"),
     r"iree/": ("engines/iree/", "benchmarks/"),
     r"tvm/|dlpack/": ("engines/tvm/", "benchmarks/"),
     r"yaml-cpp/": ("src/scenario/",),

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Descriptors: what `kenning list`, `info` and the scenario check know without loading ExecuTorch.
+#include "kenning/base/check.h"
+#include "kenning/registry/engine_module.h"
+
+namespace kenning {
+namespace {
+
+constexpr const char* kEngine = "executorch";
+
+Availability Probe() {
+  Availability found = ProbeEngine(kEngine);
+  if (!found.available) {
+    found.reason += "; to build it: scripts/fetch-deps executorch, then configure and build again";
+  }
+  return found;
+}
+
+ParamSchema RuntimeSchema() {
+  return {{
+      {.name = "save_model_path",
+       .type = ParamType::kUri,
+       .description = "Where the model lies on the target; by default the scenario's artifact.",
+       .default_value = ParamValue{},
+       .nullable = true,
+       .flag = "--save-model-path"},
+      {.name = "num_threads",
+       .type = ParamType::kInt,
+       .description = "Threads of operators and of XNNPACK; 0 takes ExecuTorch's own choice. All "
+                      "sessions of a process with more than one thread share them.",
+       .default_value = ParamValue{std::int64_t{0}},
+       .minimum = 0,
+       .maximum = 1024},
+      {.name = "batch_size",
+       .type = ParamType::kInt,
+       .description =
+           "Accepted for Kenning's scenarios; the dataset's inference_batch_size decides.",
+       .default_value = ParamValue{std::int64_t{1}},
+       .minimum = 1},
+      {.name = "image_memory_layout",
+       .type = ParamType::kString,
+       .description = "Accepted for Kenning's scenarios; the model's specification decides.",
+       .default_value = ParamValue{std::string("NCHW")},
+       .allowed = {"NCHW", "NHWC"}},
+      {.name = "disable_performance_measurements",
+       .type = ParamType::kBool,
+       .description = "Do not sample CPU and memory during the run.",
+       .default_value = ParamValue{false},
+       .flag = "--disable-performance-measurements"},
+  }};
+}
+
+}  // namespace
+
+void RegisterExecuTorchEngine(Registry& registry) {
+  BlockInfo runtime;
+  runtime.category = BlockCategory::kRuntime;
+  runtime.name = "ExecuTorchRuntime";
+  runtime.aliases = {"kenning.runtimes.executorch.ExecuTorchRuntime"};
+  runtime.summary = "Runs programs of ExecuTorch on the CPU, in process, with XNNPACK.";
+  runtime.schema = RuntimeSchema();
+  runtime.engine = kEngine;
+  runtime.accepts = {"executorch"};
+  runtime.probe = Probe;
+  runtime.make_runtime = LazyRuntime(kEngine, runtime.name);
+  KENNING_CHECK(registry.Add(std::move(runtime)).has_value());
+  registry.AddInspector({.format = "executorch",
+                         .extensions = {".pte"},
+                         .inspect = LazyInspector(kEngine, "executorch")});
+}
+
+}  // namespace kenning
