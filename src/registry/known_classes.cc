@@ -13,7 +13,7 @@ constexpr const char* kAgent =
     "deploying to a device needs the target agent, which is not part of this version";
 constexpr const char* kAutoMl = "this version has no AutoML";
 constexpr const char* kConverter =
-    "model conversion is not part of this version; give the model as ONNX";
+    "optimizers convert models: ONNXCompiler, TFLiteCompiler and others";
 constexpr const char* kCuda = "this version describes the local machine only: use LocalPlatform";
 constexpr const char* kDarknet = "the Darknet importer is not part of this build";
 constexpr const char* kDataset =
@@ -29,7 +29,7 @@ constexpr const char* kLlm = "this version has no support for language models";
 constexpr const char* kLoop = "the inference loop is chosen by the run itself: leave the block out";
 constexpr const char* kMicro = "this version has no support for microcontroller toolchains";
 constexpr const char* kModel =
-    "this model is not part of this version; ONNXClassifier runs any ONNX classifier";
+    "this model is not part of this version; Classifier runs a classifier of any format";
 constexpr const char* kMxnet = "the MXNet engine is not part of this build";
 constexpr const char* kNotBuilt = "it is not part of this build";
 constexpr const char* kReportPart = "reports are made by \"kenning report\"";

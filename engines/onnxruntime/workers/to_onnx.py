@@ -179,6 +179,11 @@ def name_open_dims(values):
                 dim.dim_param = "N" if number == 0 else f"{value.name}_{number}"
 
 
+def cannot(error):
+    text = " ".join(str(error).split())
+    return worker.WorkerError("unsupported", f"tf2onnx cannot convert it: {text[:1000]}")
+
+
 def from_tensorflow(tf, tf2onnx, request, notes):
     """Keras and SavedModel. Returns the ONNX model, a function that makes the check, and the names."""
     from keras_loader import load_signature
@@ -197,7 +202,10 @@ def from_tensorflow(tf, tf2onnx, request, notes):
             for number, tensor in enumerate(signature.inputs)
         ]
         function = tf.function(lambda *given: signature.function(*given), input_signature=specs)
-        model, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=OPSET)
+        try:
+            model, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=OPSET)
+        except Exception as second:
+            raise cannot(second) from second
 
     def check(np):
         inputs = [noise(np, tensor["shape"], np.dtype(tensor["dtype"])) for tensor in signature.inputs]
@@ -219,7 +227,10 @@ def handle(request):
     worker.progress(0, 0, "loading")
     if request["format"] == "tflite":
         names = request["input_names"], request["output_names"]
-        model, _ = tf2onnx.convert.from_tflite(request["model"], opset=OPSET)
+        try:
+            model, _ = tf2onnx.convert.from_tflite(request["model"], opset=OPSET)
+        except Exception as error:
+            raise cannot(error) from error
 
         def check(np):
             return run_tflite(tf, np, request["model"])
