@@ -70,6 +70,8 @@ struct LatencyFacts {
   double low_s = 0;    ///< 5 %
   double high_s = 0;   ///< 95 %
   double quiet_s = 0;  ///< Median of the quietest round: what operators are compared with.
+  /// Whether other work on the machine changed the figures.
+  bool disturbed() const { return median_s > 1.2 * quiet_s; }
 };
 
 /// Facts of one model.

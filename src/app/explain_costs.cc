@@ -50,8 +50,11 @@ std::uint64_t WorkingSet(const GraphInfo& graph) {
   return weights + largest;
 }
 
-/// "conv_token_12" -> "conv": what ONNX Runtime adds to the name of a node that it replaces.
-std::string WithoutToken(const std::string& name) {
+/// "conv_token_12" and "conv_nchwc" -> "conv": what ONNX Runtime adds to the name of a node that it
+/// replaces.
+std::string WithoutToken(std::string name) {
+  constexpr std::string_view kLayout = "_nchwc";
+  if (name.ends_with(kLayout)) name.resize(name.size() - kLayout.size());
   constexpr std::string_view kToken = "_token_";
   const std::size_t at = name.rfind(kToken);
   if (at == std::string::npos || at == 0) return name;
@@ -77,19 +80,22 @@ class Alignment {
   Alignment(const std::vector<OperatorProfile>& profile, const GraphInfo& graph) {
     for (const OperatorInfo& op : graph.operators) {
       for (const std::string& name : NamesOf(op)) by_name_.emplace(name, &op);
+      for (const std::string& output : op.outputs) producer_.emplace(output, &op);
     }
     ByOrder(profile, graph);
   }
 
   const OperatorInfo* Find(const OperatorProfile& op) const {
     if (const auto it = by_order_.find(&op); it != by_order_.end()) return it->second;
-    for (const std::string& candidate : {op.name, WithoutToken(op.name)}) {
-      if (const auto it = by_name_.find(candidate); it != by_name_.end()) return it->second;
+    const OperatorInfo* found = ByName(op.name);
+    if (KindOfOperator(op.op_type) != OperatorKind::kMultiply) return found;
+    // A convolution may have the name of the activation that was fused into it.
+    for (int step = 0; step < 3 && found != nullptr; ++step) {
+      if (KindOfOperator(found->op_type) == OperatorKind::kMultiply) return found;
+      const auto it = found->inputs.empty() ? producer_.end() : producer_.find(found->inputs[0]);
+      found = it == producer_.end() ? nullptr : it->second;
     }
-    for (const std::string& part : PlainTensorNames(op.name)) {
-      if (const auto it = by_name_.find(part); it != by_name_.end()) return it->second;
-    }
-    return nullptr;
+    return found;
   }
 
  private:
@@ -98,6 +104,15 @@ class Alignment {
     for (const std::string& output : op.outputs) names.push_back(output);
     for (std::string& part : PlainTensorNames(op.name)) names.push_back(std::move(part));
     return names;
+  }
+
+  const OperatorInfo* ByName(const std::string& name) const {
+    std::vector<std::string> candidates = {name, WithoutToken(name)};
+    for (std::string& part : PlainTensorNames(name)) candidates.push_back(std::move(part));
+    for (const std::string& candidate : candidates) {
+      if (const auto it = by_name_.find(candidate); it != by_name_.end()) return it->second;
+    }
+    return nullptr;
   }
 
   void ByOrder(const std::vector<OperatorProfile>& profile, const GraphInfo& graph) {
@@ -117,6 +132,7 @@ class Alignment {
   }
 
   std::unordered_map<std::string, const OperatorInfo*> by_name_;
+  std::unordered_map<std::string, const OperatorInfo*> producer_;  ///< By tensor.
   std::unordered_map<const OperatorProfile*, const OperatorInfo*> by_order_;
 };
 
@@ -263,7 +279,8 @@ class CauseFinder {
   void Overhead() {
     const Totals all = SumOf(model_.operators, [](const auto&) { return true; });
     const double outside = latency_ - all.seconds * scale_;
-    if (outside <= 0) return;
+    // Beside other work the difference is that work's, or chance.
+    if (outside <= 0 || model_.latency.disturbed()) return;
     Add("time of an inference that is in no operator: scheduling, threads, copies", outside,
         outside, "an engine without overhead; the profiler hides a part of it");
   }

@@ -36,9 +36,11 @@ std::string Macs(std::uint64_t macs) {
 std::string DescribeModel(const char* title, const ModelFacts& model) {
   const LatencyFacts& latency = model.latency;
   const std::string busy =
-      latency.median_s > 1.2 * latency.quiet_s
-          ? fmt::format("{:<10} other work disturbed it: {} in the quietest round\n", "",
-                        Time(latency.quiet_s))
+      latency.disturbed()
+          ? fmt::format(
+                "{:<10} other work disturbed it: {} in the quietest round; time outside of "
+                "operators is not told\n",
+                "", Time(latency.quiet_s))
           : "";
   return fmt::format("{:<10} {} ({}, {}, {} {})\n{:<10} {} median ({} to {} for 90 % of {} runs)\n",
                      title, model.path, HumanBytes(model.size_bytes), model.runtime,
