@@ -268,9 +268,9 @@ TEST_P(ConformanceTest, MemoryReturnsAfterUnload) {
     }
     return done;
   };
-  cycles(20, std::chrono::seconds(10));
+  cycles(20, std::chrono::seconds(5));
   const std::int64_t before = ResidentPages();
-  const int done = cycles(200, std::chrono::seconds(20));
+  const int done = cycles(200, std::chrono::seconds(10));
   // 200 leaked sessions of even 64 kB would be 3200 pages.
   EXPECT_LT(ResidentPages() - before, 2000) << "pages, after " << done << " sessions";
 }

@@ -23,7 +23,7 @@ constexpr unsigned kSecondsOfAChild = 240;
 constexpr rlim_t kMemoryOfAChild = rlim_t{8} << 30;
 constexpr const char* kFolderVariable = "KENNING_TEST_DAMAGE_FOLDER";
 constexpr int kFlips = 40;
-constexpr std::chrono::seconds kFlipTime{20};
+constexpr std::chrono::seconds kFlipTime{10};
 
 class DamageTest : public ConformanceTest {
  protected:
