@@ -40,7 +40,7 @@ DOWN = {
 FREE = ("tests/", "benchmarks/")
 # A library's headers and the only folders that include them.
 OWNERS = {
-    r"onnxruntime_|onnx/onnx\.pb\.h": ("engines/onnxruntime/", "benchmarks/", "tests/fuzz/"),
+    r"onnxruntime_": ("engines/onnxruntime/", "benchmarks/", "tests/fuzz/"),
     r"(.*/)?tflite_c_api\.h": ("engines/tflite/",),
     r"openvino/": ("engines/openvino/", "benchmarks/"),
     r"executorch/": ("engines/executorch/", "benchmarks/"),
