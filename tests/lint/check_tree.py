@@ -45,7 +45,7 @@ OWNERS = {
     r"openvino/": ("engines/openvino/", "benchmarks/"),
     r"executorch/": ("engines/executorch/", "benchmarks/"),
     r"iree/": ("engines/iree/", "benchmarks/"),
-    r"onnxruntime_": ("engines/onnxruntime/", "benchmarks/", "tests/fuzz/"),
+    r"tvm/|dlpack/": ("engines/tvm/", "benchmarks/"),
     r"onnx/onnx\.pb\.h": ("engines/onnxruntime/", "engines/libtorch/", "benchmarks/", "tests/fuzz/"),
     r"torch/|ATen/|c10/|caffe2/": ("engines/libtorch/",),
     r"yaml-cpp/": ("src/scenario/",),
