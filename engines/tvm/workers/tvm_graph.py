@@ -82,11 +82,24 @@ def _clip(bb, value, bounds):
     return value
 
 
-def _allow_quantised_pad():
-    """TVM's reader pads quantised tensors with their zero point, as it must, but its list says that it does not."""
+def _mend_tflite_reader():
+    """TVM's reader pads quantised tensors with their zero point, as it must, but its list says that it does not; and
+    it leaves the form of a fully connected layer's input to the result."""
     from tvm.relax.frontend.tflite.tflite_frontend import OperatorConverter
 
     OperatorConverter._SUPPORTED_QUANTIZED_OPS |= {"PAD"}
+    original = OperatorConverter.convert_fully_connected
+    if original.__name__ == "convert_with_form":
+        return
+
+    def convert_with_form(self, op):
+        result = original(self, op)
+        read, made = self.get_input_tensors(op)[0].tensor, self.get_output_tensors(op)[0].tensor
+        if read.ShapeLength() == made.ShapeLength():
+            return result
+        return relax.op.reshape(result, [int(extent) for extent in made.ShapeAsNumpy()])
+
+    OperatorConverter.convert_fully_connected = convert_with_form
 
 
 def read_tflite(path):
@@ -95,7 +108,7 @@ def read_tflite(path):
 
     with open(path, "rb") as file:
         model = tflite.Model.GetRootAsModel(file.read(), 0)
-    _allow_quantised_pad()
+    _mend_tflite_reader()
     module = from_tflite(model)
     graph = model.Subgraphs(0)
     names = [graph.Tensors(graph.Outputs(i)).Name().decode() for i in range(graph.OutputsLength())]

@@ -213,9 +213,9 @@ class _Facts:
 
     def result(self, total, channel, factor):
         """The quantised result from the sum, which has its constant already."""
-        real = te.nearbyint(total.astype("float32") * factor[channel]) + te.const(self.out_zero, "float32")
-        low, high = te.const(self.low, "float32"), te.const(self.high, "float32")
-        return te.min(te.max(real, low), high).astype("int32").astype(self.out_type)
+        steps = te.nearbyint(total.astype("float32") * factor[channel]).astype("int32") + te.const(self.out_zero, "int32")
+        low, high = te.const(self.low, "int32"), te.const(self.high, "int32")
+        return te.min(te.max(steps, low), high).astype(self.out_type)
 
 
 def _padded(facts, channels, value, name):

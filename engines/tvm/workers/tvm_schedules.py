@@ -14,7 +14,7 @@ from tvm_quantized import DOT, SHIFT
 
 VERSION = 1
 SPATIAL, REDUCTION = 0, 2
-SMALL = 16  # Loops of at most this many turns are unrolled inside a reduction.
+SERIAL_WORK = 2_000_000  # Below, one thread may be quicker than several that must meet.
 
 
 class Machine:
@@ -171,7 +171,7 @@ def second_round(operator, machine, best):
                 found.append(dict(best, block=block, channels_first=channels_first, pad=pad))
     last = operator.reduced[-2] if operator.dot else operator.reduced[-1]
     more = [dict(best, unroll=u) for u in (2, 4) if last % u == 0]
-    if operator.work < 200_000:
+    if operator.work < SERIAL_WORK:
         more.insert(0, dict(best, serial=True))
     return more + found
 
