@@ -42,7 +42,8 @@ def cnn(batch):
         [
             helper.make_node("Conv", ["image", "w", "b"], ["c"], pads=[1, 1, 1, 1]),
             helper.make_node("Relu", ["c"], ["r"]),
-            helper.make_node("GlobalAveragePool", ["r"], ["p"]),
+            helper.make_node("Conv", ["r", "d"], ["s"], pads=[1, 1, 1, 1], group=8),
+            helper.make_node("GlobalAveragePool", ["s"], ["p"]),
             helper.make_node("Flatten", ["p"], ["f"]),
             helper.make_node("Gemm", ["f", "g", "h"], ["l"]),
             helper.make_node("Softmax", ["l"], ["scores"]),
@@ -50,7 +51,7 @@ def cnn(batch):
         "small_cnn",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, 3, 8, 8])],
         [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, 5])],
-        [weight("w", 8, 3, 3, 3), weight("b", 8), weight("g", 8, 5), weight("h", 5)],
+        [weight("w", 8, 3, 3, 3), weight("b", 8), weight("g", 8, 5), weight("h", 5), weight("d", 8, 1, 3, 3)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 
+import depthwise
 import kenning_worker as worker
 
 REFERENCE_SECONDS = 60
@@ -134,6 +135,30 @@ def compiler_options(request, channels_last):
     return [o for o in options if o.lstrip("-").split("=")[0] not in own] + request["compiler_args"]
 
 
+def compile_module(request, binaries, model, channels_last):
+    """Writes the module; returns what iree-compile complains of, or nothing."""
+    folder = request["folder"]
+    compiler = os.path.join(binaries, "iree-compile")
+    options = compiler_options(request, channels_last)
+    # Names without folders: they go into the module, and the same model must give the same module.
+    grouped = any(
+        attribute.name == "group" and attribute.i > 1 for node in model.graph.node for attribute in node.attribute
+    )
+    if not channels_last or not grouped:
+        return tool(folder, compiler, "model.mlir", *options, "-o", request["output"])
+    error = tool(folder, compiler, "model.mlir", *options, "--compile-to=preprocessing", "-o", "preprocessed.mlir")
+    if error:
+        return error
+    path = os.path.join(folder, "preprocessed.mlir")
+    with open(path, encoding="utf-8") as file:
+        text, _ = depthwise.channels_last(file.read())
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return tool(
+        folder, compiler, "preprocessed.mlir", *options, "--compile-from=preprocessing", "-o", request["output"]
+    )
+
+
 def quantised(model):
     return any("Quant" in node.op_type or "Integer" in node.op_type for node in model.graph.node)
 
@@ -210,12 +235,10 @@ def handle(request):
     model = onnx.load(path, load_external_data=False)
     layout = request["conv_layout"]
     channels_last = layout == "channels_last" or (layout == "auto" and not quantised(model))
-    # A name without folders: it goes into the module, and the same model must give the same module.
-    compiler = (folder, os.path.join(binaries, "iree-compile"), "model.mlir", "-o", request["output"])
-    error = tool(*compiler, *compiler_options(request, channels_last))
+    error = compile_module(request, binaries, model, channels_last)
     if error and channels_last and layout == "auto":
         channels_last = False
-        error = tool(*compiler, *compiler_options(request, channels_last))
+        error = compile_module(request, binaries, model, channels_last)
     if error:
         raise worker.WorkerError("unsupported", f"iree-compile: {error}")
     result = {
