@@ -26,6 +26,12 @@ std::string ScriptBuilder::Assign(const std::string& expression) {
   return name;
 }
 
+std::string ScriptBuilder::AssignTyped(const std::string& type, const std::string& expression) {
+  std::string name = NewName();
+  body_ += fmt::format("    {}: {} = {}\n", name, type, expression);
+  return name;
+}
+
 std::vector<std::string> ScriptBuilder::AssignMany(std::size_t count,
                                                    const std::string& expression) {
   std::vector<std::string> names;

@@ -21,6 +21,8 @@ class ScriptBuilder {
   std::string AddTensor(const at::Tensor& tensor);
   /// Adds the line `<new name> = <expression>` and gives the name.
   std::string Assign(const std::string& expression);
+  /// The same with a type ("List[int]"), where the source does not tell it.
+  std::string AssignTyped(const std::string& type, const std::string& expression);
   /// Adds `<a>, <b>, … = <expression>`.
   std::vector<std::string> AssignMany(std::size_t count, const std::string& expression);
   /// Throws LibTorch's exceptions where the source does not compile.

@@ -7,6 +7,7 @@
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/passes/freeze_module.h>
 #include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include "kenning/base/log.h"
 
@@ -16,6 +17,9 @@ namespace {
 /// Weights become constants, batch normalisation goes into convolutions, and convolutions take the
 /// layout that oneDNN likes.
 torch::jit::Module Optimised(const torch::jit::Module& module) {
+  // What the profiling executor would find out, freezing has; without it runs are alike from the
+  // first.
+  torch::jit::getProfilingMode() = false;
   torch::jit::Module frozen = torch::jit::freeze(module);
   return torch::jit::optimize_for_inference(frozen);
 }

@@ -200,24 +200,36 @@ Result<> MatMul(Op& op) {
   return op.Out(op.writer().Add("MatMul", {a, b}));
 }
 
+/// Factors of all four dimensions: as given, or as the sizes tell.
+Result<std::vector<float>> ScalesOf(Op& op, std::size_t place) {
+  std::vector<float> scales = {1, 1};
+  if (op.node().inputs().size() > place + 1 && !op.IsNone(place) && !op.IsNone(place + 1)) {
+    for (const std::size_t i : {place, place + 1}) {
+      KENNING_ASSIGN_OR_RETURN(const double scale, op.Float(i));
+      scales.push_back(static_cast<float>(scale));
+    }
+    return scales;
+  }
+  const auto to = op.node().output(0)->type()->expect<c10::TensorType>()->sizes().concrete_sizes();
+  const auto from = op.node().input(0)->type()->expect<c10::TensorType>()->sizes().concrete_sizes();
+  if (!to || !from || to->size() != 4 || from->size() != 4) {
+    return op.Unsupported("sizes that are not known");
+  }
+  for (const std::size_t i : {2, 3}) {
+    scales.push_back(static_cast<float>((*to)[i]) / static_cast<float>((*from)[i]));
+  }
+  return scales;
+}
+
 Translate Upsample(const std::string& mode) {
   return [mode](Op& op) -> Result<> {
     KENNING_ASSIGN_OR_RETURN(const std::string x, op.In(0));
-    const auto to =
-        op.node().output(0)->type()->expect<c10::TensorType>()->sizes().concrete_sizes();
-    const auto from =
-        op.node().input(0)->type()->expect<c10::TensorType>()->sizes().concrete_sizes();
-    if (!to || !from || to->size() != 4 || from->size() != 4) {
-      return op.Unsupported("sizes that are not known");
-    }
     bool corners = false;
     if (mode == "linear") {
       KENNING_ASSIGN_OR_RETURN(corners, op.Bool(2));
     }
-    std::vector<float> scales = {1, 1};
-    for (const std::size_t i : {2, 3}) {
-      scales.push_back(static_cast<float>((*to)[i]) / static_cast<float>((*from)[i]));
-    }
+    KENNING_ASSIGN_OR_RETURN(const std::vector<float> scales,
+                             ScalesOf(op, mode == "linear" ? 3 : 2));
     std::string y =
         op.writer().Add("Resize", {x, "", op.writer().AddTensor(at::tensor(scales, at::kFloat))});
     op.writer().SetString("mode", mode);

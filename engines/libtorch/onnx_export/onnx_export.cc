@@ -82,12 +82,15 @@ bool IsPlumbing(const torch::jit::Node& node) {
 }
 
 Result<> AddNode(torch::jit::Node& node, Writer& writer) {
-  if (IsPlumbing(node)) return {};
+  const bool gives_tensor =
+      node.outputs().size() == 1 && node.output(0)->type()->isSubtypeOf(*c10::TensorType::get());
+  // Sizes and their arithmetic: who uses them looks at what they mean.
+  if (IsPlumbing(node) || !gives_tensor) return {};
   std::string kind = node.kind().toQualString();
   // In the frozen graph nothing else sees the tensor that is written in place.
   if (kind.ends_with('_') && !kind.ends_with("__")) kind.pop_back();
   const auto found = Operators().find(kind);
-  if (found == Operators().end() || node.outputs().size() != 1) {
+  if (found == Operators().end()) {
     return Fail(ErrorCode::kUnsupported, fmt::format("operator {} has no translation to ONNX here",
                                                      node.kind().toQualString()));
   }

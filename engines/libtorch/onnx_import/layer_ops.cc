@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Convolutions, pooling, normalisation, matrix products, resizing.
 #include <algorithm>
+#include <cmath>
 
 #include "context.h"
 
@@ -73,11 +74,12 @@ std::string SamePads(Op& op, const Window& window, const std::string& x) {
 }
 
 /// The input with padding that the operator itself cannot do; the window's own padding is then 0.
-std::string Padded(Op& op, Window& window, const std::string& x, const std::string& fill) {
+std::string Padded(Op& op, Window& window, const std::string& x, const std::string& fill,
+                   bool by_hand = false) {
   std::string pads;
   if (window.auto_pad.starts_with("SAME")) {
     pads = SamePads(op, window, x);
-  } else if (window.auto_pad != "VALID" && !window.symmetric()) {
+  } else if (window.auto_pad != "VALID" && (by_hand || !window.symmetric())) {
     pads = PadList(window);
   }
   if (window.auto_pad == "VALID" || !pads.empty()) {
@@ -134,22 +136,19 @@ Result<Window> PoolWindow(Op& op) {
   return WindowOf(op, *std::move(kernel));
 }
 
+/// Pooling of LibTorch pads by at most half a kernel itself.
+bool PadsTooMuch(const Window& window) {
+  for (std::size_t i = 0; i < window.rank(); ++i) {
+    if (window.begin[i] * 2 > window.kernel[i]) return true;
+  }
+  return false;
+}
+
 Result<> MaxPool(Op& op) {
   KENNING_ASSIGN_OR_RETURN(const Value x, op.In(0));
   if (op.outputs() > 1) return op.Unsupported("indices");
   KENNING_ASSIGN_OR_RETURN(Window window, PoolWindow(op));
-  // LibTorch pads by at most half a kernel itself.
-  bool half = true;
-  for (std::size_t i = 0; i < window.rank(); ++i) half &= window.begin[i] * 2 <= window.kernel[i];
-  std::string input = x.name;
-  if (!half && window.symmetric() && !window.auto_pad.starts_with("SAME")) {
-    input = op.builder().Assign(
-        fmt::format("torch.constant_pad_nd({}, {}, float(\"-inf\"))", x.name, PadList(window)));
-    std::ranges::fill(window.begin, 0);
-    std::ranges::fill(window.end, 0);
-  } else {
-    input = Padded(op, window, x.name, "float(\"-inf\")");
-  }
+  const std::string input = Padded(op, window, x.name, "float(\"-inf\")", PadsTooMuch(window));
   return op.Out(fmt::format("torch.max_pool{}d({}, {}, {}, {}, {}, {})", window.rank(), input,
                             PyInts(window.kernel), PyInts(window.strides), PyInts(window.begin),
                             PyInts(window.dilations), PyBool(op.Int("ceil_mode", 0) != 0)),
@@ -163,7 +162,8 @@ Result<> AveragePool(Op& op) {
   const bool count_pads = op.Int("count_include_pad", 0) != 0;
   const bool ceil = op.Int("ceil_mode", 0) != 0;
   const Window before = window;
-  const std::string input = Padded(op, window, x.name, "0.0");
+  const bool too_much = PadsTooMuch(window);
+  const std::string input = Padded(op, window, x.name, "0.0", too_much);
   const auto pool = [&](const std::string& of) {
     const std::string last = window.rank() == 1
                                  ? fmt::format("{}, {}", PyBool(ceil), PyBool(count_pads))
@@ -175,7 +175,7 @@ Result<> AveragePool(Op& op) {
   // What was padded by hand does not count: divide by the share of each window that did.
   Window again = before;
   const std::string ones = op.builder().Assign(fmt::format("torch.ones_like({})", x.name));
-  const std::string padded_ones = Padded(op, again, ones, "0.0");
+  const std::string padded_ones = Padded(op, again, ones, "0.0", too_much);
   return op.Out(fmt::format("torch.div({}, {})", pool(input), pool(padded_ones)), x.type);
 }
 
@@ -272,13 +272,22 @@ Result<> MatMul(Op& op) {
   return op.Out(fmt::format("torch.matmul({}, {})", a.name, b.name), a.type);
 }
 
-/// Sizes or scales of the last two of four dimensions, as an argument of upsample_*2d.
-Result<std::string> ResizeTarget(Op& op, const Value& x) {
+/// What a resized image is to be.
+struct ResizeTarget {
+  std::string size;      ///< Height and width, a list.
+  std::string scales;    ///< Further arguments of upsample_*2d.
+  bool whole = false;    ///< Whether both factors are known and whole.
+  bool has_one = false;  ///< Whether a side may become 1.
+};
+
+Result<ResizeTarget> ResizeTargetOf(Op& op, const Value& x) {
   const bool old = op.type() == "Upsample";
   if (!old && op.Has(3)) {
     KENNING_ASSIGN_OR_RETURN(const auto sizes, op.ConstantInts(3));
     if (sizes->size() != 4) return op.Unsupported("other than four dimensions");
-    return fmt::format("[{}, {}], scales_h=None, scales_w=None", (*sizes)[2], (*sizes)[3]);
+    return ResizeTarget{fmt::format("[{}, {}]", (*sizes)[2], (*sizes)[3]),
+                        "scales_h=None, scales_w=None", false,
+                        (*sizes)[2] == 1 || (*sizes)[3] == 1};
   }
   const int index = old || op.opset() < 11 ? 1 : 2;
   KENNING_ASSIGN_OR_RETURN(const Value scales, op.In(index));
@@ -290,13 +299,23 @@ Result<std::string> ResizeTarget(Op& op, const Value& x) {
   if (factor[0] != 1 || factor[1] != 1 || !(factor[2] > 0) || !(factor[3] > 0)) {
     return op.Unsupported("scales of batch or channels");
   }
-  return fmt::format("[int({0}.size(2) * {1}), int({0}.size(3) * {2})], scales_h={1}, scales_w={2}",
-                     x.name, PyFloat(factor[2]), PyFloat(factor[3]));
+  const std::string high = PyFloat(factor[2]);
+  const std::string wide = PyFloat(factor[3]);
+  return ResizeTarget{
+      fmt::format("[int({0}.size(2) * {1}), int({0}.size(3) * {2})]", x.name, high, wide),
+      fmt::format("scales_h={}, scales_w={}", high, wide),
+      factor[2] == std::floor(factor[2]) && factor[3] == std::floor(factor[3]),
+      factor[2] < 1 || factor[3] < 1};
 }
 
 Result<> Resize(Op& op) {
   KENNING_ASSIGN_OR_RETURN(const Value x, op.In(0));
-  KENNING_ASSIGN_OR_RETURN(const std::string target, ResizeTarget(op, x));
+  KENNING_ASSIGN_OR_RETURN(const ResizeTarget target, ResizeTargetOf(op, x));
+  if (op.Int("antialias", 0) != 0 || op.Int("exclude_outside", 0) != 0 || op.Ints("axes") ||
+      op.Float("cubic_coeff_a", -0.75) != -0.75 ||
+      op.String("keep_aspect_ratio_policy", "stretch") != "stretch") {
+    return op.Unsupported("antialias, exclude_outside, axes, other coefficients or policies");
+  }
   const bool old = op.type() == "Upsample" || op.opset() < 11;
   const std::string mode = op.String("mode", "nearest");
   const std::string place =
@@ -305,22 +324,23 @@ Result<> Resize(Op& op) {
   if (mode == "nearest") {
     // With whole factors the two roundings of the centre agree.
     const bool floor = place == "asymmetric" && rounding == "floor";
-    const bool exact = place.ends_with("half_pixel") && rounding.starts_with("round");
+    const bool exact =
+        place.ends_with("half_pixel") && rounding.starts_with("round") && target.whole;
     if (!floor && !exact) return op.Unsupported(fmt::format("nearest, {}, {}", place, rounding));
-    return op.Out(
-        fmt::format("torch.{}({}, {})", floor ? "upsample_nearest2d" : "_upsample_nearest_exact2d",
-                    x.name, target),
-        x.type);
+    return op.Out(fmt::format("torch.{}({}, {}, {})",
+                              floor ? "upsample_nearest2d" : "_upsample_nearest_exact2d", x.name,
+                              target.size, target.scales),
+                  x.type);
   }
   const bool corners = place == "align_corners";
-  if ((mode != "linear" && mode != "cubic") ||
-      (!corners && place != "half_pixel" && place != "pytorch_half_pixel")) {
+  const bool centres = place == "half_pixel" || (place == "pytorch_half_pixel" && !target.has_one);
+  const bool known_corners = corners && (target.whole || op.Has(3));
+  if ((mode != "linear" && mode != "cubic") || (!known_corners && !centres)) {
     return op.Unsupported(fmt::format("{}, {}", mode, place));
   }
-  const std::size_t comma = target.find("], ") + 1;
   return op.Out(
-      fmt::format("torch.upsample_{}2d({}, {}, {}{})", mode == "linear" ? "bilinear" : "bicubic",
-                  x.name, target.substr(0, comma), PyBool(corners), target.substr(comma)),
+      fmt::format("torch.upsample_{}2d({}, {}, {}, {})", mode == "linear" ? "bilinear" : "bicubic",
+                  x.name, target.size, PyBool(corners), target.scales),
       x.type);
 }
 

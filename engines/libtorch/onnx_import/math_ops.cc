@@ -30,6 +30,14 @@ Translate Compare(const std::string& function) {
   };
 }
 
+/// ONNX gives the first input's type, LibTorch the wider one.
+Result<> Pow(Op& op) {
+  KENNING_ASSIGN_OR_RETURN(const Value a, op.In(0));
+  KENNING_ASSIGN_OR_RETURN(const Value b, op.In(1));
+  const std::string cast = a.type == b.type ? "" : fmt::format(".to({})", TypeNumber(a.type));
+  return op.Out(fmt::format("torch.pow({}, {}){}", a.name, b.name, cast), a.type);
+}
+
 Result<> Div(Op& op) {
   KENNING_ASSIGN_OR_RETURN(const Value a, op.In(0));
   KENNING_ASSIGN_OR_RETURN(const Value b, op.In(1));
@@ -232,7 +240,8 @@ void AddMathOps(TranslateMap& ops) {
   ops["Softsign"] = Unary("torch.div({0}, torch.add(torch.abs({0}), 1.0))");
   ops["LeakyRelu"] = WithFloats("torch.leaky_relu({}, {})", "alpha", 0.01);
   ops["Elu"] = WithFloats("torch.elu({}, {})", "alpha", 1.0);
-  ops["Selu"] = Unary("torch.selu({})");
+  ops["Selu"] = WithFloats("torch.mul(torch.elu({}, {}), {})", "alpha", 1.67326319217681884765625,
+                           "gamma", 1.05070102214813232421875);
   ops["HardSigmoid"] = WithFloats("torch.clamp(torch.add(torch.mul({}, {}), {}), 0.0, 1.0)",
                                   "alpha", 0.2, "beta", 0.5);
   ops["Gelu"] = Gelu;
@@ -242,7 +251,7 @@ void AddMathOps(TranslateMap& ops) {
   ops["Sub"] = Binary("sub");
   ops["Mul"] = Binary("mul");
   ops["Div"] = Div;
-  ops["Pow"] = Binary("pow");
+  ops["Pow"] = Pow;
   ops["Min"] = Fold("minimum");
   ops["Max"] = Fold("maximum");
   ops["Sum"] = Fold("add");

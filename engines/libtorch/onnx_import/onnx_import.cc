@@ -157,7 +157,12 @@ class Importer {
                               node.name(), node.op_type()));
     }
     Op op(node, opset_, builder_, values_);
-    return found->second(op);
+    KENNING_RETURN_IF_ERROR(found->second(op));
+    for (const std::string& output : node.output()) {
+      if (output.empty() || values_.contains(output)) continue;
+      return op.Unsupported(fmt::format("its output \"{}\"", output));
+    }
+    return {};
   }
 
   const onnx::GraphProto& graph_;

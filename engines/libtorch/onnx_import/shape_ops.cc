@@ -11,8 +11,8 @@ namespace {
 using Ints = std::vector<std::int64_t>;
 
 /// A shape that the model computes, as a list of whole numbers.
-std::string AsList(const Value& value) {
-  return fmt::format("annotate(List[int], {}.tolist())", value.name);
+std::string AsList(Op& op, const Value& value) {
+  return op.builder().AssignTyped("List[int]", value.name + ".tolist()");
 }
 
 Result<> Reshape(Op& op) {
@@ -20,7 +20,7 @@ Result<> Reshape(Op& op) {
   if (op.Has(1)) {
     KENNING_ASSIGN_OR_RETURN(const Value wanted, op.In(1));
     if (!wanted.constant) {
-      return op.Out(fmt::format("torch.reshape({}, {})", x.name, AsList(wanted)), x.type);
+      return op.Out(fmt::format("torch.reshape({}, {})", x.name, AsList(op, wanted)), x.type);
     }
   }
   KENNING_ASSIGN_OR_RETURN(const auto shape, op.IntsOf("shape", 1));
@@ -189,7 +189,7 @@ Result<> Expand(Op& op) {
   KENNING_ASSIGN_OR_RETURN(const Value x, op.In(0));
   KENNING_ASSIGN_OR_RETURN(const Value shape, op.In(1));
   // Both ways: a dimension of 1 in the shape keeps that of the input.
-  const std::string list = op.builder().Assign(AsList(shape));
+  const std::string list = AsList(op, shape);
   return op.Out(
       fmt::format("torch.mul({0}, torch.ones({1}, dtype={2}))", x.name, list, TypeNumber(x.type)),
       x.type);
@@ -202,6 +202,7 @@ Translate DepthSpace(bool to_space) {
     KENNING_ASSIGN_OR_RETURN(const Value x, op.In(0));
     const std::int64_t block = op.Int("blocksize", 0);
     if (block < 1) return op.Invalid("it has no blocksize");
+    if (!to_space && op.String("mode", "DCR") != "DCR") return op.Unsupported("its mode");
     if (!to_space) {
       // LibTorch orders channels first by channel, ONNX by place in the block.
       const std::string split = op.builder().Assign(fmt::format(
