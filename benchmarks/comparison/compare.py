@@ -192,7 +192,7 @@ def parse():
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--rival-python", help="Python of the rival's toolchain")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the rival; kenning's runtimes decide alone")
-    parser.add_argument("--roofline", type=Path, help='JSON: {"fp32_ms": …, "int8_ms": …}')
+    parser.add_argument("--roofline-model", help="below DIR: what \"kenning explain --roofline\" reads operators from")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--samples", type=int, default=60)
     parser.add_argument("--only", nargs="*", default=[], help="only these rows, and the baseline")
@@ -202,6 +202,17 @@ def parse():
     for folder in ("logs", "measurements"):
         (options.work / folder).mkdir(parents=True, exist_ok=True)
     return options
+
+
+def measure_roofline(options):
+    """What the machine could do at best with the model's convolutions and matrix products, in milliseconds."""
+    if not options.roofline_model:
+        return {}
+    out = options.work / "measurements" / "roofline.json"
+    command = [options.kenning, "explain", "--roofline", options.roofline_model, "--num-threads", str(options.threads)]
+    run([*command, "--json", out], options.work, options.work / "logs" / "roofline.log")
+    bounds = json.loads(out.read_text())["model"]["roofline"]
+    return {"fp32_ms": 1e3 * bounds["bound_float32_s"], "int8_ms": 1e3 * bounds["bound_int8_s"], "threads": options.threads}
 
 
 def attempt(row, work):
@@ -234,7 +245,7 @@ def main():
         print(f"compare.py: round {number + 1} of {options.rounds}, {time.time() - started:.0f} s", file=sys.stderr)
     if not any(row.medians for row in rows):
         fail("no row could be measured")
-    roofline = json.loads(options.roofline.read_text()) if options.roofline else {}
+    roofline = measure_roofline(options)
     table = summarise(rows, rival, roofline)
     result = {"rounds": options.rounds, "samples": options.samples, "load_before": load, "roofline": roofline, "table": table}
     (options.work / "comparison.json").write_text(json.dumps(result, indent=1) + "\n")
