@@ -162,10 +162,16 @@ Result<> Gather(Op& op) {
     const auto index = indices.constant->to(at::kLong).item<std::int64_t>();
     return op.Out(fmt::format("torch.select({}, {}, {})", x.name, axis, index), x.type);
   }
-  // Negative indices count from the end.
-  const std::string flat =
-      op.builder().Assign(fmt::format("torch.remainder(torch.flatten({}).to({}), {}.size({}))",
-                                      indices.name, TypeNumber(at::kLong), x.name, axis));
+  std::string flat;
+  const bool from_start = indices.constant && indices.constant->numel() > 0 &&
+                          indices.constant->min().item().toLong() >= 0;
+  if (from_start) {
+    flat = op.builder().AddTensor(indices.constant->to(at::kLong).flatten());
+  } else {
+    // Negative indices count from the end.
+    flat = op.builder().Assign(fmt::format("torch.remainder(torch.flatten({}).to({}), {}.size({}))",
+                                           indices.name, TypeNumber(at::kLong), x.name, axis));
+  }
   if (indices.constant && indices.constant->dim() == 1) {
     return op.Out(fmt::format("torch.index_select({}, {}, {})", x.name, axis, flat), x.type);
   }
