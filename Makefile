@@ -9,7 +9,7 @@ KENNING := build/release/bin/kenning
 DEMO := build/demo
 FUZZ_SECONDS ?= 60
 # Whose packages are fetched: names of engines, or all. What was fetched once is built in any case.
-ENGINES ?= onnxruntime tflite
+ENGINES ?= onnxruntime
 empty :=
 FETCH = -DKENNING_FETCH_ENGINES="$(subst $(empty) $(empty),;,$(ENGINES))"
 # Sanitizer output must not depend on the machine's symboliser settings.

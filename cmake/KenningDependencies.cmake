@@ -41,7 +41,7 @@ if(NOT KENNING_DEPS_DIR)
 endif()
 
 # What is there already is built in any case; engines without their packages are listed as unavailable.
-set(KENNING_FETCH_ENGINES "onnxruntime;tflite" CACHE STRING
+set(KENNING_FETCH_ENGINES "onnxruntime" CACHE STRING
     "Engines whose packages are fetched where they are missing, or all, or empty")
 execute_process(
   COMMAND "${PROJECT_SOURCE_DIR}/scripts/fetch-deps" --dir "${KENNING_DEPS_DIR}" ${KENNING_FETCH_ENGINES}

@@ -5,7 +5,7 @@ TFLITE_VERSION=2.21.0
 TFLITE_ARTIFACT=org.bytedeco:tensorflow-lite:2.21.0-1.5.14:jar:linux-x86_64
 TFLITE_JAR_SHA256=97061333854967aadf2f092681d63af90b804db3800f007cffd24a2901f4bc72
 
-recipe tflite tflite "8 MB, of which 12 MB unpacked are kept"
+recipe tflite tflite "8 MB, of which 12 MB unpacked are kept" maven
 
 have_tflite() { [ -f "$dir/tflite-$TFLITE_VERSION/lib/libtensorflowlite_c.so" ]; }
 
