@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make what the seeds' comparison needs: data in the Pet layout, and a Keras MobileNetV2 for them.
+"""Makes what the comparison of engines needs: data in the Pet layout, and a Keras MobileNetV2 for them.
 
 The data are synthetic (make_pet_data.py). The network is MobileNetV2 with torchvision's ImageNet
 weights (mobilenet_v2_weights.py), whose paddings Keras gets as layers of their own, and the head
