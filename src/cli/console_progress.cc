@@ -91,6 +91,8 @@ void ConsoleProgress::End() {
 
 std::string ConsoleProgress::Line(std::int64_t now_ns) const {
   const double elapsed = std::max(1e-9, static_cast<double>(now_ns - begun_ns_) / 1e9);
+  // Work that cannot be counted.
+  if (total_ == 0 && unit_.empty()) return fmt::format("{}: {:.1f} s", stage_, elapsed);
   const double rate = static_cast<double>(done_) / elapsed;
   std::string text = fmt::format("{}: {}", stage_, Amount(done_, unit_));
   if (total_ > 0) text += "/" + Amount(total_, unit_);
