@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <mutex>
+#include <string>
 #include <thread>
 
 // TVM's headers for this are not in its package; the library exports it.
@@ -34,9 +35,13 @@ void PrepareThreads() {
   std::call_once(once, [] {
     // Bound threads of two sessions would share cores that others leave idle.
     ::setenv("TVM_BIND_THREADS", "0", 0);
-    // TVM's own default is half of the processors.
+    // TVM's own default is half of the processors. SetMaxConcurrency alone does not enlarge the
+    // pools, which ask the environment when they are made: on two processors one thread did all the
+    // work.
     const int known = static_cast<int>(std::thread::hardware_concurrency());
-    tvm::runtime::threading::SetMaxConcurrency(std::max(AvailableProcessors(), known));
+    const int most = std::max(AvailableProcessors(), known);
+    ::setenv("TVM_NUM_THREADS", std::to_string(most).c_str(), 0);
+    tvm::runtime::threading::SetMaxConcurrency(most);
   });
 }
 
