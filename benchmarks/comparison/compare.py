@@ -133,8 +133,8 @@ def wilson(correct, total):
     return middle - half, middle + half
 
 
-def cell(triple, digits, unit=""):
-    return f"{triple[0]:.{digits}f}{unit} ({triple[1]:.{digits}f} to {triple[2]:.{digits}f})"
+def cell(triple, unit=""):
+    return f"{triple[0]:#.3g}{unit} ({triple[1]:#.3g} to {triple[2]:#.3g})"
 
 
 def summarise(rows, rival, roofline):
@@ -177,11 +177,11 @@ def markdown(table, roofline):
         size = f"{entry['size_reduction']:.2f}" if entry.get("size_reduction") else ""
         share = f"{100 * entry['roofline_share']:.0f} %" if entry.get("roofline_share") else ""
         lines.append(
-            f"| {entry['name']} | {cell(entry['latency_ms'], 2)} | {cell(entry['speed_boost'], 1, 'x')} "
+            f"| {entry['name']} | {cell(entry['latency_ms'])} | {cell(entry['speed_boost'], 'x')} "
             f"| {accuracy} | {size} | {share} |"
         )
     if roofline:
-        lines += ["", f"Roofline: {roofline.get('fp32_ms', 0):.2f} ms in float32, {roofline.get('int8_ms', 0):.2f} ms in int8."]
+        lines += ["", f"Roofline: {roofline['fp32_ms']:#.3g} ms in float32, {roofline['int8_ms']:#.3g} ms in int8."]
     return "\n".join(lines) + "\n"
 
 
