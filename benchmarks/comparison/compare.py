@@ -133,8 +133,12 @@ def wilson(correct, total):
     return middle - half, middle + half
 
 
+def digits(value):
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
+
+
 def cell(triple, unit=""):
-    return f"{triple[0]:#.3g}{unit} ({triple[1]:#.3g} to {triple[2]:#.3g})"
+    return f"{digits(triple[0])}{unit} ({digits(triple[1])} to {digits(triple[2])})"
 
 
 def summarise(rows, rival, roofline):
@@ -181,7 +185,7 @@ def markdown(table, roofline):
             f"| {accuracy} | {size} | {share} |"
         )
     if roofline:
-        lines += ["", f"Roofline: {roofline['fp32_ms']:#.3g} ms in float32, {roofline['int8_ms']:#.3g} ms in int8."]
+        lines += ["", f"Roofline: {digits(roofline['fp32_ms'])} ms in float32, {digits(roofline['int8_ms'])} ms in int8."]
     return "\n".join(lines) + "\n"
 
 
