@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Descriptors: what `kenning list`, `info` and the scenario check know without loading ExecuTorch.
 #include "kenning/base/check.h"
+#include "kenning/registry/common_params.h"
 #include "kenning/registry/engine_module.h"
 
 namespace kenning {
@@ -18,12 +19,7 @@ Availability Probe() {
 
 ParamSchema RuntimeSchema() {
   return {{
-      {.name = "save_model_path",
-       .type = ParamType::kUri,
-       .description = "Where the model lies on the target; by default the scenario's artifact.",
-       .default_value = ParamValue{},
-       .nullable = true,
-       .flag = "--save-model-path"},
+      SaveModelPathParam(),
       {.name = "num_threads",
        .type = ParamType::kInt,
        .description = "Threads of operators and of XNNPACK; 0 takes ExecuTorch's own choice. All "
@@ -31,22 +27,13 @@ ParamSchema RuntimeSchema() {
        .default_value = ParamValue{std::int64_t{0}},
        .minimum = 0,
        .maximum = 1024},
-      {.name = "batch_size",
-       .type = ParamType::kInt,
-       .description =
-           "Accepted for Kenning's scenarios; the dataset's inference_batch_size decides.",
-       .default_value = ParamValue{std::int64_t{1}},
-       .minimum = 1},
+      BatchSizeParam(),
       {.name = "image_memory_layout",
        .type = ParamType::kString,
        .description = "Accepted for Kenning's scenarios; the model's specification decides.",
        .default_value = ParamValue{std::string("NCHW")},
        .allowed = {"NCHW", "NHWC"}},
-      {.name = "disable_performance_measurements",
-       .type = ParamType::kBool,
-       .description = "Do not sample CPU and memory during the run.",
-       .default_value = ParamValue{false},
-       .flag = "--disable-performance-measurements"},
+      DisableMeasurementsParam(),
   }};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Descriptors: what `kenning list`, `info` and the scenario check know without loading IREE.
 #include "kenning/base/check.h"
+#include "kenning/registry/common_params.h"
 #include "kenning/registry/engine_module.h"
 
 namespace kenning {
@@ -18,12 +19,7 @@ Availability Probe() {
 
 ParamSchema RuntimeSchema() {
   return {{
-      {.name = "save_model_path",
-       .type = ParamType::kUri,
-       .description = "Where the model lies on the target; by default the scenario's artifact.",
-       .default_value = ParamValue{},
-       .nullable = true,
-       .flag = "--save-model-path"},
+      SaveModelPathParam(),
       {.name = "driver",
        .type = ParamType::kString,
        .description = "What runs the module: local-sync in the caller's thread, local-task in "
@@ -37,17 +33,8 @@ ParamSchema RuntimeSchema() {
        .default_value = ParamValue{std::int64_t{0}},
        .minimum = 0,
        .maximum = 64},
-      {.name = "batch_size",
-       .type = ParamType::kInt,
-       .description =
-           "Accepted for Kenning's scenarios; the dataset's inference_batch_size decides.",
-       .default_value = ParamValue{std::int64_t{1}},
-       .minimum = 1},
-      {.name = "disable_performance_measurements",
-       .type = ParamType::kBool,
-       .description = "Do not sample CPU and memory during the run.",
-       .default_value = ParamValue{false},
-       .flag = "--disable-performance-measurements"},
+      BatchSizeParam(),
+      DisableMeasurementsParam(),
   }};
 }
 
@@ -64,11 +51,7 @@ ParamSchema CompilerSchema() {
        .default_value = ParamValue{std::string("any")},
        .allowed = {"any", "onnx", "keras", "tensorflow", "savedmodel", "tflite"},
        .flag = "--model-framework"},
-      {.name = "location",
-       .type = ParamType::kString,
-       .description = "Where the compiler runs.",
-       .default_value = ParamValue{std::string("host")},
-       .allowed = {"host", "target"}},
+      LocationParam(),
       {.name = "backend",
        .type = ParamType::kString,
        .description = "llvm-cpu makes machine code, vmvx slow bytecode for any CPU; dylib is an "

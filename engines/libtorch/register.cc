@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Descriptors: what `kenning list`, `info` and the scenario check know without loading LibTorch.
 #include "kenning/base/check.h"
+#include "kenning/registry/common_params.h"
 #include "kenning/registry/engine_module.h"
 
 namespace kenning {
@@ -20,12 +21,7 @@ Availability Probe() {
 
 ParamSchema RuntimeSchema() {
   return {{
-      {.name = "save_model_path",
-       .type = ParamType::kUri,
-       .description = "Where the model lies on the target; by default the scenario's artifact.",
-       .default_value = ParamValue{},
-       .nullable = true,
-       .flag = "--save-model-path"},
+      SaveModelPathParam(),
       {.name = "skip_jit",
        .type = ParamType::kBool,
        .description = "Run the module as stored, neither frozen nor optimised for inference.",
@@ -40,17 +36,8 @@ ParamSchema RuntimeSchema() {
        .type = ParamType::kBool,
        .description = "Record the time of each operator. Slows the run; not for latency figures.",
        .default_value = ParamValue{false}},
-      {.name = "batch_size",
-       .type = ParamType::kInt,
-       .description =
-           "Accepted for Kenning's scenarios; the dataset's inference_batch_size decides.",
-       .default_value = ParamValue{std::int64_t{1}},
-       .minimum = 1},
-      {.name = "disable_performance_measurements",
-       .type = ParamType::kBool,
-       .description = "Do not sample CPU and memory during the run.",
-       .default_value = ParamValue{false},
-       .flag = "--disable-performance-measurements"},
+      BatchSizeParam(),
+      DisableMeasurementsParam(),
   }};
 }
 
@@ -68,11 +55,7 @@ std::vector<ParamSpec> OptimizerParams(std::vector<std::string> frameworks) {
        .default_value = ParamValue{std::string("any")},
        .allowed = std::move(frameworks),
        .flag = "--model-framework"},
-      {.name = "location",
-       .type = ParamType::kString,
-       .description = "Where the compiler runs.",
-       .default_value = ParamValue{std::string("host")},
-       .allowed = {"host", "target"}}};
+      LocationParam()};
 }
 
 void AddOrDie(Registry& registry, BlockInfo block) {

@@ -2,6 +2,7 @@
 // Descriptors: what `kenning list`, `info` and the scenario check know without loading ONNX
 // Runtime.
 #include "kenning/base/check.h"
+#include "kenning/registry/common_params.h"
 #include "kenning/registry/engine_module.h"
 #include "quantizer/schema.h"
 
@@ -29,12 +30,7 @@ ParamSpec GraphLevelParam(std::string default_level, std::string description) {
 
 ParamSchema RuntimeSchema() {
   return {{
-      {.name = "save_model_path",
-       .type = ParamType::kUri,
-       .description = "Where the model lies on the target; by default the scenario's artifact.",
-       .default_value = ParamValue{},
-       .nullable = true,
-       .flag = "--save-model-path"},
+      SaveModelPathParam(),
       {.name = "execution_providers",
        .type = ParamType::kStringList,
        .description = "ONNX Runtime execution providers, in order of preference.",
@@ -55,17 +51,8 @@ ParamSchema RuntimeSchema() {
        .type = ParamType::kBool,
        .description = "Let idle worker threads spin instead of sleep between operators.",
        .default_value = ParamValue{true}},
-      {.name = "batch_size",
-       .type = ParamType::kInt,
-       .description =
-           "Accepted for Kenning's scenarios; the dataset's inference_batch_size decides.",
-       .default_value = ParamValue{std::int64_t{1}},
-       .minimum = 1},
-      {.name = "disable_performance_measurements",
-       .type = ParamType::kBool,
-       .description = "Do not sample CPU and memory during the run.",
-       .default_value = ParamValue{false},
-       .flag = "--disable-performance-measurements"},
+      BatchSizeParam(),
+      DisableMeasurementsParam(),
   }};
 }
 
@@ -82,11 +69,7 @@ ParamSchema CompilerSchema() {
        .default_value = ParamValue{std::string("any")},
        .allowed = {"any", "onnx", "keras", "tensorflow", "savedmodel", "tflite"},
        .flag = "--model-framework"},
-      {.name = "location",
-       .type = ParamType::kString,
-       .description = "Where the compiler runs.",
-       .default_value = ParamValue{std::string("host")},
-       .allowed = {"host", "target"}},
+      LocationParam(),
       GraphLevelParam("basic",
                       "Graph optimisations stored in the model. \"basic\" is portable; "
                       "\"extended\" and \"all\" tie the file to this version and kind of CPU."),

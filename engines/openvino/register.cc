@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Descriptors: what `kenning list`, `info` and the scenario check know without loading OpenVINO.
 #include "kenning/base/check.h"
+#include "kenning/registry/common_params.h"
 #include "kenning/registry/engine_module.h"
 
 namespace kenning {
@@ -18,12 +19,7 @@ Availability Probe() {
 
 ParamSchema RuntimeSchema() {
   return {{
-      {.name = "save_model_path",
-       .type = ParamType::kUri,
-       .description = "Where the model lies on the target; by default the scenario's artifact.",
-       .default_value = ParamValue{},
-       .nullable = true,
-       .flag = "--save-model-path"},
+      SaveModelPathParam(),
       {.name = "performance_hint",
        .type = ParamType::kString,
        .description = "What OpenVINO tunes threads for; kenning runs one inference at a time.",
@@ -52,11 +48,7 @@ ParamSchema RuntimeSchema() {
        .description = "Record the time of each operator. Slows the run; not for latency figures.",
        .default_value = ParamValue{false},
        .aliases = {"enable_profiling"}},
-      {.name = "disable_performance_measurements",
-       .type = ParamType::kBool,
-       .description = "Do not sample CPU and memory during the run.",
-       .default_value = ParamValue{false},
-       .flag = "--disable-performance-measurements"},
+      DisableMeasurementsParam(),
   }};
 }
 
@@ -73,11 +65,7 @@ ParamSchema CompilerSchema() {
        .default_value = ParamValue{std::string("any")},
        .allowed = {"any", "onnx", "tflite", "openvino"},
        .flag = "--model-framework"},
-      {.name = "location",
-       .type = ParamType::kString,
-       .description = "Where the compiler runs.",
-       .default_value = ParamValue{std::string("host")},
-       .allowed = {"host", "target"}},
+      LocationParam(),
       {.name = "compress_to_fp16",
        .type = ParamType::kBool,
        .description = "Store float32 weights as float16; arithmetic stays as the runtime says.",

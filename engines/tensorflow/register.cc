@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "kenning/base/check.h"
+#include "kenning/registry/common_params.h"
 #include "kenning/registry/engine_module.h"
 #include "kenning/toolchain/toolchain.h"
 
@@ -23,12 +24,7 @@ Availability Probe() {
 
 ParamSchema RuntimeSchema() {
   return {{
-      {.name = "save_model_path",
-       .type = ParamType::kUri,
-       .description = "Where the model lies on the target; by default the scenario's artifact.",
-       .default_value = ParamValue{},
-       .nullable = true,
-       .flag = "--save-model-path"},
+      SaveModelPathParam(),
       {.name = "num_threads",
        .type = ParamType::kInt,
        .description =
@@ -46,17 +42,8 @@ ParamSchema RuntimeSchema() {
        .type = ParamType::kBool,
        .description = "Record the time of each operator. Slows the run; not for latency figures.",
        .default_value = ParamValue{false}},
-      {.name = "batch_size",
-       .type = ParamType::kInt,
-       .description =
-           "Accepted for Kenning's scenarios; the dataset's inference_batch_size decides.",
-       .default_value = ParamValue{std::int64_t{1}},
-       .minimum = 1},
-      {.name = "disable_performance_measurements",
-       .type = ParamType::kBool,
-       .description = "Do not sample CPU and memory during the run.",
-       .default_value = ParamValue{false},
-       .flag = "--disable-performance-measurements"},
+      BatchSizeParam(),
+      DisableMeasurementsParam(),
   }};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Descriptors: what `kenning list`, `info` and the scenario check know without loading the engine.
 #include "kenning/base/check.h"
+#include "kenning/registry/common_params.h"
 #include "kenning/registry/engine_module.h"
 
 namespace kenning {
@@ -10,12 +11,7 @@ constexpr const char* kEngine = "tflite";
 
 ParamSchema RuntimeSchema() {
   return {{
-      {.name = "save_model_path",
-       .type = ParamType::kUri,
-       .description = "Where the model lies on the target; by default the scenario's artifact.",
-       .default_value = ParamValue{},
-       .nullable = true,
-       .flag = "--save-model-path"},
+      SaveModelPathParam(),
       {.name = "delegates_list",
        .type = ParamType::kStringList,
        .description = "Libraries of external delegates, for example libedgetpu.so.1, in order.",
@@ -42,17 +38,8 @@ ParamSchema RuntimeSchema() {
        .type = ParamType::kBool,
        .description = "Record the time of each operator. Slows the run; not for latency figures.",
        .default_value = ParamValue{false}},
-      {.name = "batch_size",
-       .type = ParamType::kInt,
-       .description =
-           "Accepted for Kenning's scenarios; the dataset's inference_batch_size decides.",
-       .default_value = ParamValue{std::int64_t{1}},
-       .minimum = 1},
-      {.name = "disable_performance_measurements",
-       .type = ParamType::kBool,
-       .description = "Do not sample CPU and memory during the run.",
-       .default_value = ParamValue{false},
-       .flag = "--disable-performance-measurements"},
+      BatchSizeParam(),
+      DisableMeasurementsParam(),
   }};
 }
 

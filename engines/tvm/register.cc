@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Descriptors: what `kenning list`, `info` and the scenario check know without loading TVM.
 #include "kenning/base/check.h"
+#include "kenning/registry/common_params.h"
 #include "kenning/registry/engine_module.h"
 
 namespace kenning {
@@ -51,12 +52,7 @@ ParamSpec Number(std::string name, std::int64_t value, double minimum, double ma
 ParamSchema RuntimeSchema() {
   ParamSchema schema;
   schema.params = {
-      {.name = "save_model_path",
-       .type = ParamType::kUri,
-       .description = "Where the model lies on the target; by default the scenario's artifact.",
-       .default_value = ParamValue{},
-       .nullable = true,
-       .flag = "--save-model-path"},
+      SaveModelPathParam(),
       {.name = "target_device_context",
        .type = ParamType::kString,
        .description = "Kind of device; this build of TVM's run time has the CPU.",
@@ -78,11 +74,7 @@ ParamSchema RuntimeSchema() {
       Number("batch_size", 1, 1, 1 << 20,
              "Accepted for Kenning's scenarios; a compiled model has a fixed batch."),
       NullableText("llext_binary_path", "Accepted for Kenning's scenarios; of Zephyr alone."),
-      {.name = "disable_performance_measurements",
-       .type = ParamType::kBool,
-       .description = "Do not sample CPU and memory during the run.",
-       .default_value = ParamValue{false},
-       .flag = "--disable-performance-measurements"},
+      DisableMeasurementsParam(),
   };
   return schema;
 }
@@ -124,11 +116,7 @@ ParamSchema CompilerSchema() {
        .default_value = ParamValue{std::string("any")},
        .allowed = {"any", "onnx", "tflite", "keras", "torch", "darknet"},
        .flag = "--model-framework"},
-      {.name = "location",
-       .type = ParamType::kString,
-       .description = "Where the compiler runs.",
-       .default_value = ParamValue{std::string("host")},
-       .allowed = {"host", "target"}},
+      LocationParam(),
       Text("target", "llvm",
            "What the code is for, as \"llvm -mcpu=core-avx2\"; \"llvm\" is any x86-64, and "
            "\"llvm -mcpu=native\" this machine."),
