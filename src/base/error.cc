@@ -29,6 +29,8 @@ std::string_view ErrorCodeName(ErrorCode code) {
       return "cancelled";
     case ErrorCode::kTargetLost:
       return "target-lost";
+    case ErrorCode::kDeadlineExceeded:
+      return "deadline-exceeded";
     case ErrorCode::kIo:
       return "io";
     case ErrorCode::kEngineFailure:
@@ -47,6 +49,7 @@ int ExitCodeFor(ErrorCode code) {
     case ErrorCode::kUnavailable:
       return 3;
     case ErrorCode::kTargetLost:
+    case ErrorCode::kDeadlineExceeded:
       return 4;
     case ErrorCode::kCancelled:
       return 130;

@@ -28,13 +28,22 @@ DOWN = {
     "evaluate": {"core", "base"},
     "measure": {"core", "base"},
     "io_spec": {"core", "base"},
+    "transport": {"core", "base"},
+    "wire": {"transport", "io_spec", "core", "base"},
     "scenario": {"registry", "core", "base"},
     "report": {"evaluate", "measure", "core", "base"},
-    "blocks": {"toolchain", "resource", "measure", "io_spec", "registry", "core", "base"},
+    "blocks": {"transport", "toolchain", "resource", "measure", "io_spec", "registry", "core", "base"},
     "toolchain": {"core", "base"},
     "engines": {"toolchain", "io_spec", "registry", "core", "base"},
-    "app": {"toolchain", "scenario", "resource", "evaluate", "measure", "io_spec", "registry", "core", "base"},
-    "cli": {"app", "toolchain", "report", "scenario", "resource", "evaluate", "measure", "registry", "core", "base"},
+    "target": {"wire", "transport", "toolchain", "measure", "io_spec", "registry", "core", "base"},
+    "app": {
+        "wire", "transport", "toolchain", "scenario", "resource", "evaluate", "measure", "io_spec", "registry", "core",
+        "base",
+    },
+    "cli": {
+        "app", "target", "wire", "transport", "toolchain", "report", "scenario", "resource", "evaluate", "measure",
+        "registry", "core", "base",
+    },
 }
 # Folders that may use any part.
 FREE = ("tests/", "benchmarks/")
@@ -51,7 +60,8 @@ OWNERS = {
     r"yaml-cpp/": ("src/scenario/",),
     r"CLI/": ("src/cli/",),
     r"spdlog/": ("src/base/",),
-    r"openssl/": ("src/base/",),
+    r"openssl/": ("src/base/", "src/transport/"),
+    r"libserialport\.h": ("src/transport/",),
     r"curl/": ("src/resource/",),
     r"archive(_entry)?\.h": ("src/resource/",),
     r"png\.h|jpeglib\.h|turbojpeg\.h": ("blocks/datasets/",),
@@ -119,6 +129,8 @@ def part_of(file):
     pieces = file.split("/")
     if pieces[:2] == ["include", "kenning"] and len(pieces) > 3:
         return pieces[2], None
+    if pieces[0] == "target" and len(pieces) > 1:
+        return "target", None
     if pieces[0] == "src" and len(pieces) > 2:
         return pieces[1], None
     if pieces[0] in ("blocks", "engines") and len(pieces) > 2:

@@ -28,6 +28,7 @@ enum class ErrorCode : std::uint8_t {
   kResourceExhausted,   ///< Out of disk, memory or a declared limit.
   kCancelled,           ///< The user or a signal asked to stop. Partial results may be kept.
   kTargetLost,          ///< The device under test went away. Exit code 4.
+  kDeadlineExceeded,    ///< No answer within a time limit; says which. Exit code 4.
   kIo,                  ///< The operating system refused a read or write for another reason.
   kEngineFailure,       ///< A third-party engine reported an error while running.
   kInternal,            ///< A broken promise inside this project: a bug.

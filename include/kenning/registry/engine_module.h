@@ -15,7 +15,7 @@
 namespace kenning {
 
 /// Raised whenever any type that crosses the border changes.
-inline constexpr std::uint32_t kEngineAbiVersion = 3;
+inline constexpr std::uint32_t kEngineAbiVersion = 4;
 
 /// What the module's one C symbol, `kenning_engine_module`, returns (static storage). The symbol is
 /// generated; an engine `x` defines `extern "C" const EngineModule* kenning_engine_x_module()`.

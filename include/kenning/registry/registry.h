@@ -21,6 +21,7 @@
 #include "kenning/core/optimizer.h"
 #include "kenning/core/platform.h"
 #include "kenning/core/runtime.h"
+#include "kenning/core/transport.h"
 #include "kenning/registry/param_schema.h"
 
 namespace kenning {
@@ -76,6 +77,8 @@ using RuntimeFactory =
     std::function<Result<std::unique_ptr<Runtime>>(const Params&, BlockContext&)>;
 using PlatformFactory =
     std::function<Result<std::unique_ptr<Platform>>(const Params&, BlockContext&)>;
+using TransportFactory =
+    std::function<Result<std::unique_ptr<Transport>>(const Params&, BlockContext&)>;
 using ModelInspector = std::function<Result<ModelSpec>(const std::filesystem::path& path)>;
 using GraphReader = std::function<Result<GraphInfo>(const std::filesystem::path& path)>;
 
@@ -99,6 +102,7 @@ struct BlockInfo {
   OptimizerFactory make_optimizer;
   RuntimeFactory make_runtime;
   PlatformFactory make_platform;
+  TransportFactory make_transport;  ///< Of protocols.
 };
 
 /// A class that Kenning publishes and this project does not have (yet).
