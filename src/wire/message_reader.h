@@ -15,6 +15,9 @@ namespace kenning::wire {
 class MessageReader {
  public:
   explicit MessageReader(Channel& channel);
+  /// Waits for a first byte of the next message, so that waiting and reading can have deadlines of
+  /// their own. False: the stream ended in order.
+  Result<bool> Await(Deadline deadline);
   /// The next header. `ended` is set, and a default header returned, where the stream ended in
   /// order between two messages. \return kTargetLost in the middle of a header, or an error of the
   /// channel.
@@ -30,7 +33,8 @@ class MessageReader {
   const HeaderBytes& last_header_bytes() const { return last_header_; }
 
  private:
-  Result<> Fill(Deadline deadline);
+  Result<bool> Fill(Deadline deadline);
+  Result<> Ended(std::uint64_t done, std::uint64_t wanted) const;
   Channel& channel_;
   std::vector<std::byte> buffer_;
   std::size_t begin_ = 0;
