@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include <memory>
 #include <system_error>
 
+#include "kenning/base/digest.h"
 #include "kenning/base/strings.h"
 
 namespace kenning {
@@ -54,25 +54,6 @@ Result<FilePtr> OpenForReading(const std::filesystem::path& path) {
   if (!file) return Fail(IoError(path, "opening for reading", errno));
   return file;
 }
-
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-    EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
-  }
-  void Add(const void* data, std::size_t size) { EVP_DigestUpdate(context_.get(), data, size); }
-  std::string Hex() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned int length = 0;
-    EVP_DigestFinal_ex(context_.get(), digest.data(), &length);
-    std::string text;
-    for (unsigned int i = 0; i < length; ++i) text += fmt::format("{:02x}", digest[i]);
-    return text;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
 
 }  // namespace
 
@@ -155,8 +136,8 @@ Result<> WriteFileAtomically(const std::filesystem::path& path, std::string_view
 
 std::string Sha256Hex(std::string_view bytes) {
   Sha256 hash;
-  hash.Add(bytes.data(), bytes.size());
-  return hash.Hex();
+  hash.Add(bytes);
+  return hash.FinishHex();
 }
 
 Result<std::string> Sha256OfFile(const std::filesystem::path& path) {
@@ -165,11 +146,11 @@ Result<std::string> Sha256OfFile(const std::filesystem::path& path) {
   std::array<char, 65536> chunk;
   for (;;) {
     const std::size_t got = std::fread(chunk.data(), 1, chunk.size(), file.get());
-    hash.Add(chunk.data(), got);
+    hash.Add(std::string_view(chunk.data(), got));
     if (got < chunk.size()) break;
   }
   if (std::ferror(file.get()) != 0) return Fail(IoError(path, "reading", errno));
-  return hash.Hex();
+  return hash.FinishHex();
 }
 
 }  // namespace kenning

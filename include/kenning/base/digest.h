@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// SHA-256 of bytes that come piece by piece. Of what is there as a whole: kenning/base/file.h.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace kenning {
+
+class Sha256 {
+ public:
+  Sha256();
+  Sha256(Sha256&&) noexcept;
+  Sha256& operator=(Sha256&&) noexcept;
+  ~Sha256();
+  void Add(std::span<const std::byte> bytes);
+  void Add(std::string_view bytes) { Add(std::as_bytes(std::span(bytes))); }
+  /// Of all that was added; nothing may be added afterwards.
+  std::array<std::byte, 32> Finish();
+  /// The same as lower-case hexadecimal digits.
+  std::string FinishHex();
+
+ private:
+  struct Context;
+  std::unique_ptr<Context> context_;
+};
+
+}  // namespace kenning
