@@ -23,13 +23,15 @@
 
 namespace kenning::wire {
 
-/// What LoadModel is asked for. Everything but `sha256` may be empty.
+/// What LoadModel is asked for. Everything may be empty.
 struct LoadRequest {
-  std::string sha256;   ///< Of a model in the store.
+  std::string sha256;   ///< Of a model in the store; empty: the model that the target was given
+                        ///< beforehand, else kNotFound.
   std::string format;   ///< Empty: recognise it by its bytes.
   std::string io_spec;  ///< JSON text as sent; empty: none.
   std::string runtime_type;
   std::string runtime_parameters_json;
+  bool profiling = false;  ///< Times of operators are wanted.
 };
 struct LoadedModel {
   ModelSpec spec;  ///< As the engine sees it.
@@ -108,12 +110,15 @@ struct ServerOptions {
   std::function<void()> on_activity;  ///< After each request; may be empty.
 };
 
-/// Serves one connection until the client leaves. \return how it ended: success where the client
-/// left in order; else kTargetLost, kDeadlineExceeded, kInvalidData (too many protocol errors).
+/// Serves one connection until the client leaves.
 class TargetServer {
  public:
   TargetServer(Channel& channel, TargetBackend& backend, ModelStore& store, ServerOptions options);
   ~TargetServer();
+  /// \return how it ended: success where the client left in order; else kTargetLost,
+  /// kDeadlineExceeded, kInvalidData (too many protocol errors), kUnavailable (wrong token). Over
+  /// UART it also returns where the client closed the session, and may be called again for the
+  /// next.
   Result<> Serve();
   /// Queues a line for the client (LOGS), sent before the next answer. Any thread.
   void Log(LogLevel level, std::string_view text);
