@@ -1,152 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "measure/sampler.h"
 
-#include <unistd.h>
-
+#include <chrono>
+#include <cmath>
 #include <condition_variable>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <mutex>
-#include <sstream>
-#include <string>
 #include <thread>
 #include <utility>
-
-#include "kenning/base/clock.h"
 
 namespace kenning {
 namespace {
 
-struct CoreTimes {
-  std::uint64_t busy = 0;
-  std::uint64_t total = 0;
-};
-
-/// Jiffies per core from /proc/stat.
-std::vector<CoreTimes> ReadCoreTimes() {
-  std::vector<CoreTimes> cores;
-  std::ifstream stream("/proc/stat");
-  for (std::string line; std::getline(stream, line);) {
-    if (line.compare(0, 3, "cpu") != 0) break;
-    if (line.size() < 4 || line[3] == ' ') continue;  // The sum of all cores.
-    std::istringstream fields(line.substr(line.find(' ')));
-    CoreTimes times;
-    std::uint64_t value = 0;
-    // user nice system idle iowait irq softirq steal; guest times are within user already.
-    for (int i = 0; i < 8 && fields >> value; ++i) {
-      times.total += value;
-      if (i != 3 && i != 4) times.busy += value;
-    }
-    cores.push_back(times);
+/// The two as one: shares of the time are averaged over it, everything else is as the later says.
+SystemReading Joined(const SystemReading& first, SystemReading second, std::int64_t before_ns) {
+  const auto early = static_cast<double>(first.time_ns - before_ns);
+  const auto late = static_cast<double>(second.time_ns - first.time_ns);
+  if (!(early > 0) || !(late > 0)) return second;
+  const double weight = early / (early + late);
+  for (std::size_t i = 0; i < second.cpu_percent.size() && i < first.cpu_percent.size(); ++i) {
+    second.cpu_percent[i] =
+        static_cast<float>(weight * static_cast<double>(first.cpu_percent[i]) +
+                           (1 - weight) * static_cast<double>(second.cpu_percent[i]));
   }
-  return cores;
-}
-
-float ReadMemoryPercent() {
-  std::ifstream stream("/proc/meminfo");
-  std::string key;
-  double total = 0;
-  double available = 0;
-  double value = 0;
-  std::string unit;
-  while (stream >> key >> value) {
-    std::getline(stream, unit);
-    if (key == "MemTotal:") total = value;
-    if (key == "MemAvailable:") {
-      available = value;
-      break;
-    }
-  }
-  return total > 0 ? static_cast<float>(100 * (total - available) / total) : 0.0F;
-}
-
-std::uint64_t ReadResidentBytes() {
-  std::ifstream stream("/proc/self/statm");
-  std::uint64_t size = 0;
-  std::uint64_t resident = 0;
-  stream >> size >> resident;
-  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-/// Files whose numbers are averaged (frequencies) or maximised (temperatures); found once.
-std::vector<std::string> ExistingFiles(const std::string& folder, const std::string& prefix,
-                                       const std::string& file) {
-  std::vector<std::string> files;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.compare(0, prefix.size(), prefix) != 0) continue;
-    const std::filesystem::path path = entry.path() / file;
-    std::error_code ignored;
-    if (std::filesystem::exists(path, ignored)) files.push_back(path.string());
-  }
-  return files;
-}
-
-double ReadNumber(const std::string& path) {
-  std::ifstream stream(path);
-  double value = 0;
-  stream >> value;
-  return value;
+  return second;
 }
 
 }  // namespace
 
 struct SystemSampler::Impl {
-  std::vector<std::string> frequency_files =
-      ExistingFiles("/sys/devices/system/cpu", "cpu", "cpufreq/scaling_cur_freq");
-  std::vector<std::string> temperature_files =
-      ExistingFiles("/sys/class/thermal", "thermal_zone", "temp");
-  std::mutex mutex;
-  std::condition_variable wake;
-  bool stopping = false;
-  std::thread thread;
-  std::vector<SystemReading> readings;
-  std::vector<CoreTimes> last;
-
-  void Read() {
-    SystemReading reading;
-    const std::vector<CoreTimes> now = ReadCoreTimes();
-    for (std::size_t i = 0; i < now.size(); ++i) {
-      const CoreTimes before = i < last.size() ? last[i] : CoreTimes{};
-      const auto total = static_cast<float>(now[i].total - before.total);
-      const auto busy = static_cast<float>(now[i].busy - before.busy);
-      reading.cpu_percent.push_back(total > 0 ? 100 * busy / total : 0.0F);
-    }
-    last = now;
-    reading.memory_percent = ReadMemoryPercent();
-    reading.process_resident_bytes = ReadResidentBytes();
-    double sum_khz = 0;
-    for (const std::string& file : frequency_files) sum_khz += ReadNumber(file);
-    if (!frequency_files.empty()) {
-      reading.frequency_mhz =
-          static_cast<float>(sum_khz / 1000 / static_cast<double>(frequency_files.size()));
-    }
-    for (const std::string& file : temperature_files) {
-      reading.temperature_c =
-          std::max(reading.temperature_c, static_cast<float>(ReadNumber(file) / 1000));
-    }
-    reading.time_ns = MonotonicNowNs();
-    readings.push_back(std::move(reading));
+  explicit Impl(SamplerOptions given) : options(std::move(given)), probe(options) {
+    if (options.most_readings < 4) options.most_readings = 4;
   }
 
-  void Loop(std::chrono::duration<double> interval) {
+  SamplerOptions options;
+  std::mutex mutex;  // Of everything below.
+  SystemProbe probe;
+  std::condition_variable wake;
+  bool stopping = false;
+  std::chrono::duration<double> interval{0};
+  std::vector<SystemReading> readings;
+  std::thread thread;
+
+  void Read() {
+    readings.push_back(probe.Read());
+    if (readings.size() < options.most_readings) return;
+    // The first stays: it is the start of every span.
+    std::size_t kept = 1;
+    std::size_t i = 1;
+    for (; i + 1 < readings.size(); i += 2) {
+      const std::int64_t before_ns = readings[kept - 1].time_ns;
+      readings[kept++] = Joined(readings[i], std::move(readings[i + 1]), before_ns);
+    }
+    if (i < readings.size()) readings[kept++] = std::move(readings[i]);
+    readings.resize(kept);
+    interval *= 2;
+  }
+
+  void Loop() {
     std::unique_lock lock(mutex);
     while (!wake.wait_for(lock, interval, [this] { return stopping; })) Read();
   }
 };
 
-SystemSampler::SystemSampler() : impl_(std::make_unique<Impl>()) {}
+SystemSampler::SystemSampler(SamplerOptions options)
+    : impl_(std::make_unique<Impl>(std::move(options))) {}
 SystemSampler::~SystemSampler() { Stop(); }
 
 void SystemSampler::Start(double interval_s) {
   Stop();
   impl_->stopping = false;
-  impl_->last = ReadCoreTimes();
+  impl_->interval = std::chrono::duration<double>(interval_s);
   impl_->Read();
-  impl_->thread = std::thread(
-      [impl = impl_.get(), interval_s] { impl->Loop(std::chrono::duration<double>(interval_s)); });
+  impl_->thread = std::thread([impl = impl_.get()] { impl->Loop(); });
 }
 
 std::vector<SystemReading> SystemSampler::Stop() {
@@ -161,14 +86,18 @@ std::vector<SystemReading> SystemSampler::Stop() {
   return std::exchange(impl_->readings, {});
 }
 
-std::uint64_t ProcessPeakResidentBytes() {
-  std::ifstream stream("/proc/self/status");
-  for (std::string line; std::getline(stream, line);) {
-    if (line.compare(0, 6, "VmHWM:") == 0) {
-      return std::strtoull(line.c_str() + 6, nullptr, 10) * 1024;
-    }
-  }
-  return 0;
+TargetStatistics SystemSampler::Statistics() {
+  const std::lock_guard lock(impl_->mutex);
+  TargetStatistics statistics;
+  if (impl_->thread.joinable()) impl_->Read();
+  statistics.sensors = impl_->probe.sensors();
+  statistics.readings = impl_->readings;
+  statistics.memory_total_bytes = impl_->probe.memory_total_bytes();
+  statistics.process_peak_resident_bytes = impl_->probe.process_peak_bytes();
+  statistics.session_peak_resident_bytes = impl_->probe.session_peak_bytes();
+  return statistics;
 }
+
+const std::vector<Sensor>& SystemSampler::sensors() const { return impl_->probe.sensors(); }
 
 }  // namespace kenning
