@@ -17,7 +17,8 @@ inline constexpr double kNoValue = std::numeric_limits<double>::quiet_NaN();
 /// Collects sensors with the function that reads each; called with no more files than may be open.
 class SourceList {
  public:
-  explicit SourceList(std::filesystem::path root) : root_(std::move(root)) {}
+  SourceList(std::filesystem::path root, int most_files)
+      : root_(std::move(root)), files_left_(most_files) {}
 
   /// Below the root: "sys/class/hwmon".
   std::filesystem::path Path(const std::filesystem::path& relative) const {
@@ -44,7 +45,7 @@ class SourceList {
 
  private:
   std::filesystem::path root_;
-  int files_left_ = 400;
+  int files_left_;
 };
 
 void AddTemperatures(SourceList& list);

@@ -159,7 +159,7 @@ void AddAbsent(SourceList& list) {
 }  // namespace
 
 struct SensorSet::Impl {
-  explicit Impl(const SensorOptions& options) : list(options.root) {}
+  explicit Impl(const SensorOptions& options) : list(options.root, options.most_files) {}
   SourceList list;
 };
 

@@ -24,11 +24,12 @@ struct SensorOptions {
   std::filesystem::path root = "/";  ///< Another folder in tests.
   /// Loaded at run time; empty: GPUs are not looked for.
   std::string nvml_library = "libnvidia-ml.so.1";
+  /// That stay open; further sensors are listed as not read.
+  int most_files = 400;
 };
 
 /// Everything is found and every file is opened by the constructor: afterwards nothing is opened
-/// any more, so that it works in a process that gave the right to do so away. At most 400 files
-/// stay open. One thread at a time.
+/// any more, so that it works in a process that gave the right to do so away. One thread at a time.
 class SensorSet {
  public:
   explicit SensorSet(const SensorOptions& options = {});
