@@ -277,6 +277,27 @@ TEST(SensorsTest, WithoutNvmlTheReasonIsGiven) {
   EXPECT_THAT(gpu.unavailable, HasSubstr("is not installed"));
 }
 
+TEST(SensorsTest, NvidiaGpusThroughTheirLibrary) {
+  const Machine machine;
+  SensorOptions options = On(machine);
+  options.nvml_library = KENNING_FAKE_NVML;
+  SensorSet set(options);
+  EXPECT_EQ(Value(set, "gpu0 First", SensorKind::kUtilization), 42);
+  EXPECT_EQ(Value(set, "gpu0 First", SensorKind::kMemory), 25);
+  EXPECT_EQ(Value(set, "gpu0 First", SensorKind::kTemperature), 55);
+  EXPECT_NEAR(Value(set, "gpu0 First", SensorKind::kPower), 70.5, 1e-9);
+  const double before = Value(set, "gpu0 First", SensorKind::kEnergy);
+  EXPECT_NEAR(Value(set, "gpu0 First", SensorKind::kEnergy) - before, 2 * 1.5, 2);
+  EXPECT_EQ(Value(set, "gpu1 Second", SensorKind::kUtilization), 0);
+  const Sensor& power = set.sensors()[IndexOf(set, "gpu1 Second", SensorKind::kPower)];
+  EXPECT_EQ(power.unavailable, "Not Supported");
+  ::setenv("KENNING_TEST_NVML", "broken", 1);
+  const SensorSet broken(options);
+  ::unsetenv("KENNING_TEST_NVML");
+  const Sensor& none = broken.sensors()[IndexOf(broken, "gpu", SensorKind::kUtilization)];
+  EXPECT_THAT(none.unavailable, HasSubstr("Driver Not Loaded"));
+}
+
 TEST(SensorsTest, ThisMachineIsReadWithoutHarm) {
   SensorSet set;
   EXPECT_FALSE(set.sensors().empty());
