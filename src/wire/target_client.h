@@ -43,6 +43,7 @@ struct ClockOffset {
 struct LoadOptions {
   std::string runtime_type;             ///< Canonical block name; empty: the target chooses.
   std::string runtime_parameters_json;  ///< "{}" by default.
+  bool profiling = false;               ///< Times of operators are wanted; see Profile.
 };
 
 struct ClientOptions {
