@@ -178,7 +178,6 @@ constexpr auto kRows = std::to_array<Row>({
     {"kenning.protocols.bytes_based_protocol.BytesBasedProtocol", BlockCategory::kProtocol,
      kAbstract},
     {"kenning.protocols.kenning_protocol.KenningProtocol", BlockCategory::kProtocol, kAbstract},
-    {"kenning.protocols.network.NetworkProtocol", BlockCategory::kProtocol, kAgent},
     {"kenning.protocols.ros2.ROS2Protocol", BlockCategory::kProtocol, kRos2},
     {"kenning.protocols.uart.UARTProtocol", BlockCategory::kProtocol, kAgent},
     {"kenning.core.dataprovider.DataProvider", BlockCategory::kDataProvider, kAbstract},

@@ -207,7 +207,7 @@ TEST(ScenarioTest, TrailingCommasAreToleratedWithAWarning) {
 
 TEST(ScenarioTest, OldKeysAndUnusedKeys) {
   EXPECT_THAT(ErrorOf(R"({"runtime_protocol":
-      {"type": "kenning.runtimeprotocols.network.NetworkProtocol", "parameters": {"port": 1}}})"),
+      {"type": "kenning.runtimeprotocols.ros2.ROS2Protocol", "parameters": {"port": 1}}})"),
               HasSubstr("known to Kenning, not available here, because"));
   const auto unused = Parse(R"({"name": "x", "dataconverter": {"type": "Any"}})");
   ASSERT_TRUE(unused);
