@@ -12,6 +12,7 @@
 #include "evaluate/classification.h"
 #include "kenning/base/strings.h"
 #include "measure/statistics.h"
+#include "report/inference_times.h"
 #include "report/json_values.h"
 #include "report/report.h"
 #include "report/sections.h"
@@ -41,10 +42,8 @@ bool BatchesDiffer(std::span<const RunRecord> runs) {
 /// Runs in batches of other sizes compare by what a sample costs.
 LatencySeries SeriesPerSample(const RunRecord& run) {
   LatencySeries series{run.name, {}};
-  for (const Observation& o : run.log.observations) {
-    if (o.step != Step::kInference || o.phase != Phase::kMeasured) continue;
-    const int samples = std::max<int>(o.sample_count, 1);
-    series.seconds.push_back(static_cast<double>(o.end_ns - o.start_ns) * 1e-9 / samples);
+  for (const InferenceTime& one : Inferences(run)) {
+    series.seconds.push_back(one.seconds / one.samples);
   }
   return series;
 }
@@ -114,6 +113,7 @@ std::string DifferencesTable(std::span<const RunRecord> runs) {
     const auto json = TryParseJson(run.scenario_json);
     if (json && json->is_object()) Flatten(*json, "", leaves);
     leaves["engine"] = run.engine.name + " " + run.engine.version;
+    leaves["machine"] = MachineName(run);
     for (const auto& [key, value] : leaves) keys.insert(key);
     all.push_back(std::move(leaves));
   }
@@ -170,10 +170,16 @@ std::vector<std::string> ComparabilityWarnings(std::span<const RunRecord> runs) 
       warnings.push_back(who + ": " + warning);
     }
     if (&run == &base) continue;
-    if (run.environment.platform.cpu_model != base.environment.platform.cpu_model) {
-      warnings.push_back(fmt::format("{} ran on another CPU ({}) than \"{}\" ({})", who,
-                                     run.environment.platform.cpu_model, base.name,
-                                     base.environment.platform.cpu_model));
+    if (MachineName(run) != MachineName(base)) {
+      warnings.push_back(fmt::format("{} ran on another {} ({}) than \"{}\" ({})", who,
+                                     run.target || base.target ? "machine" : "CPU",
+                                     MachineName(run), base.name, MachineName(base)));
+    }
+    if (ContainsTransfer(run) != ContainsTransfer(base)) {
+      warnings.push_back(fmt::format(
+          "the times of {} contain the transfer of inputs and outputs, those of \"{}\" do not",
+          ContainsTransfer(run) ? who : "\"" + base.name + "\"",
+          ContainsTransfer(run) ? base.name : run.name));
     }
     if (run.dataset_name != base.dataset_name) {
       warnings.push_back(fmt::format("{} used the dataset {}, \"{}\" used {}", who,

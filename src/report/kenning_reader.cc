@@ -79,6 +79,39 @@ void AddSystem(const json& file, MeasurementLog& log) {
   }
 }
 
+/// A run through a protocol: the host's times are its own, those of the target are there where it
+/// measured them.
+TargetRun TargetOf(const json& file, const MeasurementLog& log) {
+  TargetRun target;
+  const json protocol = file.value(json::json_pointer("/build_cfg/protocol"), json::object());
+  const std::string type = protocol.value("type", "");
+  target.protocol = type.substr(type.rfind('.') + 1);
+  if (const json parameters = protocol.value("parameters", json::object());
+      parameters.is_object()) {
+    for (const char* key : {"host", "port"}) {
+      if (!parameters.contains(key)) continue;
+      const json& value = parameters[key];
+      target.address += target.address.empty() ? "" : ":";
+      target.address += value.is_string() ? value.get<std::string>() : value.dump();
+    }
+  }
+  const json& on_target = ListAt(file, "target_inference_step");
+  for (const Observation& observation : log.observations) {
+    if (observation.step != Step::kInference) continue;
+    TargetTimes times;
+    times.process_ns = observation.end_ns - observation.start_ns;
+    if (const std::size_t i = target.times.size(); i < on_target.size()) {
+      times.invoke_end_ns = NanosecondsOfSeconds(on_target[i]);
+      times.sent_ns = times.invoke_end_ns;
+    }
+    target.times.push_back(times);
+  }
+  for (const json& seconds : ListAt(file, "protocol_model_optimization")) {
+    target.optimisations.push_back({0, NanosecondsOfSeconds(seconds)});
+  }
+  return target;
+}
+
 }  // namespace
 
 RunRecord RecordFromKenning(const json& file) {
@@ -100,9 +133,12 @@ RunRecord RecordFromKenning(const json& file) {
   }
   MeasurementLog& log = record.log;
   AddSeries(file, "input_preprocess_step", Step::kPreprocess, log);
-  const bool on_target = file.contains("target_inference_step");
-  AddSeries(file, on_target ? "target_inference_step" : "protocol_inference_step", Step::kInference,
-            log);
+  if (file.contains("protocol_inference_step")) {
+    AddSeries(file, "protocol_inference_step", Step::kInference, log);
+    record.target = TargetOf(file, log);
+  } else {
+    AddSeries(file, "target_inference_step", Step::kInference, log);
+  }
   AddSeries(file, "output_postprocess_step", Step::kPostprocess, log);
   AddSystem(file, log);
   if (!log.observations.empty()) log.started_ns = log.observations.front().start_ns;

@@ -52,7 +52,7 @@ class Images {
 };
 
 std::string RunText(const RunRecord& run, const ReportTypes& types, const ImageSink& image) {
-  std::string text = PartialBanner(run) + GeneralSection(run);
+  std::string text = PartialBanner(run) + GeneralSection(run) + TargetSection(run);
   if (types.performance) text += PerformanceSection(run, image);
   if (types.classification) text += ClassificationSection(run, image);
   return text;

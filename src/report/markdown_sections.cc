@@ -9,6 +9,7 @@
 #include "evaluate/classification.h"
 #include "kenning/base/strings.h"
 #include "measure/statistics.h"
+#include "report/inference_times.h"
 #include "report/json_values.h"
 #include "report/sections.h"
 #include "report/text.h"
@@ -25,7 +26,7 @@ std::string PrettyJson(const std::string& text) {
 
 Rows EnvironmentRows(const RunRecord& run) {
   const Environment& e = run.environment;
-  Rows rows = {{"Environment", ""}};
+  Rows rows = {{run.target ? "Host (not the machine that the model ran on)" : "Environment", ""}};
   const auto add = [&rows](const std::string& key, const std::string& value) {
     if (!value.empty()) rows.push_back({key, EscapeMarkdown(value)});
   };
@@ -40,7 +41,7 @@ Rows EnvironmentRows(const RunRecord& run) {
   add("started", e.started_at);
   add("kenning",
       e.kenning_version + (e.git_revision.empty() ? "" : " (revision " + e.git_revision + ")"));
-  add("engine", run.engine.name + " " + run.engine.version);
+  if (!run.target) add("engine", run.engine.name + " " + run.engine.version);
   return rows;
 }
 
@@ -101,11 +102,11 @@ double MedianOf(const std::vector<double>& values) {
   return values.empty() ? NAN : SummariseLatency(values).median;
 }
 
-std::string StepTable(const MeasurementLog& log) {
+std::string StepTable(const MeasurementLog& log, const char* inference) {
   Rows rows = {{"Step (median of a batch)", "time"}};
   for (const auto& [step, name] : {std::pair{Step::kLoad, "load and decode"},
                                    {Step::kPreprocess, "preprocess"},
-                                   {Step::kInference, "inference"},
+                                   {Step::kInference, inference},
                                    {Step::kPostprocess, "postprocess"}}) {
     const std::vector<double> seconds = StepSeconds(log, step);
     if (!seconds.empty()) rows.push_back({name, FormatSeconds(MedianOf(seconds))});
@@ -113,9 +114,9 @@ std::string StepTable(const MeasurementLog& log) {
   return MarkdownTable(rows);
 }
 
-std::string SystemTable(const MeasurementLog& log) {
+std::string SystemTable(const MeasurementLog& log, const char* title) {
   if (log.system.size() < 2) return "";
-  Rows rows = {{"System during the run", "mean", "maximum"}};
+  Rows rows = {{title, "mean", "maximum"}};
   double cpu_sum = 0;
   float cpu_max = 0;
   std::size_t cpu_count = 0;
@@ -146,6 +147,24 @@ std::string SystemTable(const MeasurementLog& log) {
   return MarkdownTable(rows);
 }
 
+/// The readings of the machine that the model ran on, on the host's clock.
+MeasurementLog SystemOfTheModel(const RunRecord& run) {
+  MeasurementLog log;
+  log.started_ns = run.log.started_ns;
+  log.ended_ns = run.log.ended_ns;
+  if (!run.target) {
+    log.system = run.log.system;
+    return log;
+  }
+  for (SystemReading reading : run.target->system) {
+    reading.time_ns = ToHostClock(run.target->clock, reading.time_ns);
+    log.process_peak_resident_bytes =
+        std::max(log.process_peak_resident_bytes, reading.process_resident_bytes);
+    log.system.push_back(std::move(reading));
+  }
+  return log;
+}
+
 std::string ProfileTable(const std::vector<OperatorProfile>& profile) {
   if (profile.empty()) return "";
   constexpr std::size_t kMostRows = 40;
@@ -165,9 +184,7 @@ std::string ProfileTable(const std::vector<OperatorProfile>& profile) {
 
 }  // namespace
 
-LatencySeries InferenceSeries(const RunRecord& run) {
-  return {run.name, StepSeconds(run.log, Step::kInference)};
-}
+LatencySeries InferenceSeries(const RunRecord& run) { return {run.name, Seconds(Inferences(run))}; }
 
 std::string PartialBanner(const RunRecord& run) {
   if (run.log.complete) return "";
@@ -204,19 +221,24 @@ std::string PerformanceSection(const RunRecord& run, const ImageSink& image) {
   const LatencySeries series = InferenceSeries(run);
   std::string text = "## Performance\n\n";
   if (series.seconds.empty()) return text + "No inference was measured.\n\n";
-  text +=
-      "The clock is read right before and right after the engine's own call; loading, "
-      "preprocessing, "
-      "postprocessing and evaluation lie outside of it. ";
+  text += ContainsTransfer(run)
+              ? "The target does not tell its own times: these are the host's, and contain the "
+                "transfer of inputs and outputs. "
+              : "The clock is read right before and right after the engine's own call; loading, "
+                "preprocessing, postprocessing and evaluation lie outside of it. ";
+  if (run.target && !ContainsTransfer(run)) text += "It is the target's clock. ";
   const std::size_t warm_up = StepSeconds(run.log, Step::kInference, Phase::kWarmUp).size();
   text += fmt::format("{} warm-up inferences are not among the figures.\n\n", warm_up);
   text += LatencyTable(SummariseLatency(series.seconds));
   text += image("latency", PlotLatencyOverTime(series)) + "\n\n";
   text += image("latency_histogram", PlotLatencyHistogram({series})) + "\n\n";
-  text += StepTable(run.log) + SystemTable(run.log);
-  if (run.log.system.size() >= 2) {
-    text += image("cpu", PlotCpu(run.log)) + "\n\n";
-    text += image("memory", PlotMemory(run.log)) + "\n\n";
+  text += StepTable(run.log, run.target ? "inference with its transfer" : "inference");
+  text += SystemTable(run.log, run.target ? "Host during the run" : "System during the run");
+  const MeasurementLog machine = SystemOfTheModel(run);
+  if (run.target) text += SystemTable(machine, "Target during the run");
+  if (machine.system.size() >= 2) {
+    text += image("cpu", PlotCpu(machine)) + "\n\n";
+    text += image("memory", PlotMemory(machine)) + "\n\n";
   }
   return text + ProfileTable(run.profile);
 }

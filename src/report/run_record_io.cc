@@ -44,10 +44,37 @@ const char* SeriesName(Step step) {
   return nullptr;
 }
 
-void AddKenningTimes(const MeasurementLog& log, json& out) {
+void AddSpan(const std::string& series, std::int64_t duration_ns, std::int64_t end_ns, json& out) {
+  out[series].push_back(static_cast<double>(duration_ns) * kNsToSeconds);
+  out[series + "_timestamp"].push_back(static_cast<double>(end_ns) * kNsToSeconds);
+}
+
+/// Kenning's host writes what it sees of an inference, its target what it measures itself.
+void AddRemoteInference(const TargetRun& target, const TargetTimes& times,
+                        const Observation& observation, json& out) {
+  const std::int64_t seen =
+      times.process_ns != 0 ? times.process_ns : observation.end_ns - observation.start_ns;
+  AddSpan("protocol_inference_step", seen, observation.end_ns, out);
+  if (!times.on_target()) return;
+  AddSpan("target_inference_step", times.invoke_end_ns - times.invoke_start_ns,
+          ToHostClock(target.clock, times.invoke_end_ns), out);
+}
+
+void AddKenningTimes(const RunRecord& record, json& out) {
   json tags = json::array();
-  for (const Observation& observation : log.observations) {
+  std::size_t inference = 0;
+  for (const Observation& observation : record.log.observations) {
+    const bool remote = record.target && observation.step == Step::kInference;
+    const std::size_t index = inference;
+    if (observation.step == Step::kInference) ++inference;
     if (observation.phase != Phase::kMeasured) continue;
+    if (remote) {
+      // Kenning has no tag of a remote inference.
+      if (index < record.target->times.size()) {
+        AddRemoteInference(*record.target, record.target->times[index], observation, out);
+      }
+      continue;
+    }
     const double start = static_cast<double>(observation.start_ns) * kNsToSeconds;
     const double end = static_cast<double>(observation.end_ns) * kNsToSeconds;
     for (const TagNames& tag : kTags) {
@@ -56,21 +83,32 @@ void AddKenningTimes(const MeasurementLog& log, json& out) {
       }
     }
     if (const char* name = SeriesName(observation.step); name != nullptr) {
-      out[name].push_back(end - start);
-      out[std::string(name) + "_timestamp"].push_back(end);
+      AddSpan(name, observation.end_ns - observation.start_ns, observation.end_ns, out);
     }
   }
   out["tags"] = std::move(tags);
+  if (!record.target) return;
+  for (const HostSpan& span : record.target->optimisations) {
+    AddSpan("protocol_model_optimization", span.end_ns - span.start_ns, span.end_ns, out);
+  }
 }
 
-void AddKenningSystem(const MeasurementLog& log, json& out) {
+/// Of the machine that the model ran on.
+void AddKenningSystem(const RunRecord& record, json& out) {
   json cpus = json::array();
   json memory = json::array();
   json times = json::array();
-  for (const SystemReading& reading : log.system) {
+  const auto add = [&](const SystemReading& reading, std::int64_t host_ns) {
     cpus.push_back(reading.cpu_percent);
     memory.push_back(reading.memory_percent);
-    times.push_back(static_cast<double>(reading.time_ns) * kNsToSeconds);
+    times.push_back(static_cast<double>(host_ns) * kNsToSeconds);
+  };
+  if (record.target) {
+    for (const SystemReading& reading : record.target->system) {
+      add(reading, ToHostClock(record.target->clock, reading.time_ns));
+    }
+  } else {
+    for (const SystemReading& reading : record.log.system) add(reading, reading.time_ns);
   }
   out["session_utilization_cpus_percent"] = std::move(cpus);
   out["session_utilization_mem_percent"] = std::move(memory);
@@ -103,13 +141,24 @@ void AddKenningFacts(const RunRecord& record, json& out) {
   out["eval_confusion_matrix"] = std::move(matrix);
 }
 
+/// Kenning's host adds what its target's statistics bring to its own measurements.
+void AddStatisticsOfTarget(const RunRecord& record, json& out) {
+  if (!record.target || record.target->native) return;
+  const auto statistics = TryParseJson(record.target->statistics_json);
+  if (!statistics || !statistics->is_object()) return;
+  for (const auto& [key, value] : statistics->items()) {
+    if (!out.contains(key) && key != "kenning_cpp") out[key] = value;
+  }
+}
+
 }  // namespace
 
 std::string RunRecordToJson(const RunRecord& record) {
   json out = json::object();
-  AddKenningTimes(record.log, out);
-  AddKenningSystem(record.log, out);
+  AddKenningTimes(record, out);
+  AddKenningSystem(record, out);
   AddKenningFacts(record, out);
+  AddStatisticsOfTarget(record, out);
   out["kenning_cpp"] = RunRecordFacts(record);
   // NaN and infinity become null; bytes that are not UTF-8 become U+FFFD.
   return out.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";

@@ -2,11 +2,13 @@
 // The "kenning_cpp" object both ways.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "report/json_values.h"
 #include "report/run_record_io.h"
 #include "report/run_record_json.h"
+#include "report/target_json.h"
 
 namespace kenning {
 namespace {
@@ -104,16 +106,7 @@ ModelArtifact ArtifactFromJson(const json& item) {
 }
 
 json EnvironmentToJson(const Environment& environment) {
-  const PlatformInfo& platform = environment.platform;
-  return {{"platform",
-           {{"name", platform.name},
-            {"cpu_model", platform.cpu_model},
-            {"architecture", platform.architecture},
-            {"logical_cores", platform.logical_cores},
-            {"features", platform.features},
-            {"memory_bytes", platform.memory_bytes},
-            {"kernel", platform.kernel},
-            {"extra", platform.extra}}},
+  return {{"platform", PlatformToJson(environment.platform)},
           {"governor", environment.governor},
           {"load_average_1min", environment.load_average_1min},
           {"kenning_version", environment.kenning_version},
@@ -124,12 +117,8 @@ json EnvironmentToJson(const Environment& environment) {
 }
 
 Environment EnvironmentFromJson(const json& item) {
-  const json& p = item.at("platform");
   Environment environment;
-  environment.platform = {p.at("name"),         p.at("cpu_model"),
-                          p.at("architecture"), Whole<unsigned>(p.at("logical_cores")),
-                          p.at("features"),     Whole<std::uint64_t>(p.at("memory_bytes")),
-                          p.at("kernel"),       p.at("extra")};
+  environment.platform = PlatformFromJson(item.at("platform"));
   environment.governor = item.at("governor");
   environment.load_average_1min = static_cast<float>(Real(item.at("load_average_1min")));
   environment.kenning_version = item.at("kenning_version");
@@ -158,12 +147,7 @@ json LogToJson(const MeasurementLog& log) {
   }
   json system = json::array();
   for (const SystemReading& r : log.system) {
-    system.push_back({{"time_ns", r.time_ns - log.started_ns},
-                      {"cpu_percent", r.cpu_percent},
-                      {"memory_percent", r.memory_percent},
-                      {"process_resident_bytes", r.process_resident_bytes},
-                      {"frequency_mhz", r.frequency_mhz},
-                      {"temperature_c", r.temperature_c}});
+    system.push_back(SystemReadingToJson(r, log.started_ns));
   }
   return {{"started_ns", log.started_ns},
           {"ended_ns", log.ended_ns},
@@ -219,12 +203,7 @@ MeasurementLog LogFromJson(const json& item) {
   log.process_peak_resident_bytes = Whole<std::uint64_t>(item.at("process_peak_resident_bytes"));
   log.observations = ObservationsFromJson(item.at("observations"), log.started_ns);
   for (const json& r : List(item.at("system"))) {
-    log.system.push_back({log.started_ns + Nanoseconds(r.at("time_ns")),
-                          Floats(r.at("cpu_percent")),
-                          static_cast<float>(Real(r.at("memory_percent"))),
-                          Whole<std::uint64_t>(r.at("process_resident_bytes")),
-                          static_cast<float>(Real(r.at("frequency_mhz"))),
-                          static_cast<float>(Real(r.at("temperature_c")))});
+    log.system.push_back(SystemReadingFromJson(r, log.started_ns));
   }
   return log;
 }
@@ -256,6 +235,16 @@ ClassificationEvaluation EvaluationFromJson(const json& item) {
   return e;
 }
 
+/// The report pairs the target's times with the inferences.
+void CheckTarget(const RunRecord& record, const json& where) {
+  const auto inferences = static_cast<std::size_t>(
+      std::ranges::count(record.log.observations, Step::kInference, &Observation::step));
+  if (record.target->times.size() != inferences) {
+    ThrowWrongValue(where,
+                    fmt::format("times of {} inferences, as there are in the log", inferences));
+  }
+}
+
 RunRecord RecordFromFacts(const json& facts) {
   RunRecord record;
   record.name = facts.at("name");
@@ -278,6 +267,10 @@ RunRecord RecordFromFacts(const json& facts) {
     record.profile.push_back({item.at("name"), item.at("op_type"), Nanoseconds(item.at("total_ns")),
                               Whole<std::uint64_t>(item.at("calls"))});
   }
+  if (facts.contains("target")) {
+    record.target = TargetFromJson(facts["target"], record.log.started_ns);
+    CheckTarget(record, facts["target"]);
+  }
   return record;
 }
 
@@ -289,22 +282,25 @@ json RunRecordFacts(const RunRecord& record) {
     profile.push_back(
         {{"name", p.name}, {"op_type", p.op_type}, {"total_ns", p.total_ns}, {"calls", p.calls}});
   }
-  return {{"format_version", kRunRecordFormatVersion},
-          {"name", record.name},
-          {"scenario_json", record.scenario_json},
-          {"scenario_path", record.scenario_path},
-          {"command", record.command},
-          {"environment", EnvironmentToJson(record.environment)},
-          {"artifact", ArtifactToJson(record.artifact)},
-          {"original_size_bytes", record.original_size_bytes},
-          {"model_framework", record.model_framework},
-          {"dataset_name", record.dataset_name},
-          {"split_name", record.split_name},
-          {"batch_size", record.batch_size},
-          {"engine", {{"name", record.engine.name}, {"version", record.engine.version}}},
-          {"log", LogToJson(record.log)},
-          {"evaluation", record.evaluation ? EvaluationToJson(*record.evaluation) : json(nullptr)},
-          {"profile", std::move(profile)}};
+  json facts = {
+      {"format_version", kRunRecordFormatVersion},
+      {"name", record.name},
+      {"scenario_json", record.scenario_json},
+      {"scenario_path", record.scenario_path},
+      {"command", record.command},
+      {"environment", EnvironmentToJson(record.environment)},
+      {"artifact", ArtifactToJson(record.artifact)},
+      {"original_size_bytes", record.original_size_bytes},
+      {"model_framework", record.model_framework},
+      {"dataset_name", record.dataset_name},
+      {"split_name", record.split_name},
+      {"batch_size", record.batch_size},
+      {"engine", {{"name", record.engine.name}, {"version", record.engine.version}}},
+      {"log", LogToJson(record.log)},
+      {"evaluation", record.evaluation ? EvaluationToJson(*record.evaluation) : json(nullptr)},
+      {"profile", std::move(profile)}};
+  if (record.target) facts["target"] = TargetToJson(*record.target, record.log.started_ns);
+  return facts;
 }
 
 void CheckEvaluation(const ClassificationEvaluation& e, const json& where) {

@@ -4,6 +4,7 @@
 #include "evaluate/classification.h"
 #include "kenning/base/strings.h"
 #include "measure/statistics.h"
+#include "report/inference_times.h"
 #include "report/report.h"
 #include "report/text.h"
 
@@ -19,6 +20,21 @@ std::string PercentileText(const Percentile& percentile) {
   return text;
 }
 
+/// "tcp://127.0.0.1:12345, native mode, ARM Cortex-A72".
+std::string TargetLine(const TargetRun& target) {
+  return fmt::format("{}, {}{}", target.address,
+                     target.native ? "native mode" : "Kenning's protocol",
+                     target.platform.cpu_model.empty() ? "" : ", " + target.platform.cpu_model);
+}
+
+/// The median of what the host sees, and how much of it is not the engine's.
+std::string HostLine(const RunRecord& run) {
+  if (ContainsTransfer(run)) return "the times above contain the transfer";
+  return fmt::format("{} median; transfer and queue are {} of it",
+                     FormatSeconds(SummariseLatency(Seconds(HostInferences(run))).median),
+                     FormatPercent(TransferShare(run)));
+}
+
 }  // namespace
 
 std::string RunSummary(const RunRecord& run, const ReportTypes& types) {
@@ -26,10 +42,12 @@ std::string RunSummary(const RunRecord& run, const ReportTypes& types) {
   const auto line = [&text](std::string_view left, const std::string& right) {
     text += fmt::format("{:<18} {}\n", left, right);
   };
-  const std::vector<double> seconds = StepSeconds(run.log, Step::kInference);
-  line("model",
-       fmt::format("{} ({}, {} {})", run.artifact.path.string(),
-                   HumanBytes(run.artifact.size_bytes), run.engine.name, run.engine.version));
+  const std::vector<double> seconds = Seconds(Inferences(run));
+  const std::string engine =
+      run.engine.name.empty() ? "engine unknown" : run.engine.name + " " + run.engine.version;
+  line("model", fmt::format("{} ({}, {})", run.artifact.path.string(),
+                            HumanBytes(run.artifact.size_bytes), engine));
+  if (run.target) line("target", TargetLine(*run.target));
   bool intervals = false;
   if (types.performance && !seconds.empty()) {
     intervals = true;
@@ -38,10 +56,12 @@ std::string RunSummary(const RunRecord& run, const ReportTypes& types) {
       if (percentile.p == 0.5) line("inference median", PercentileText(percentile));
       if (percentile.p == 0.99) line("inference 99 %", PercentileText(percentile));
     }
+    if (run.target) line("seen by the host", HostLine(run));
     line("inferences", fmt::format("{} in batches of {}", seconds.size(), run.batch_size));
   }
   if (types.performance && run.log.process_peak_resident_bytes > 0) {
-    line("peak memory", HumanBytes(run.log.process_peak_resident_bytes) + " (this process)");
+    line("peak memory", HumanBytes(run.log.process_peak_resident_bytes) +
+                            (run.target ? " (this process, not the target's)" : " (this process)"));
   }
   if (types.classification && run.evaluation && run.evaluation->total > 0) {
     intervals = true;

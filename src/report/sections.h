@@ -22,6 +22,8 @@ LatencySeries InferenceSeries(const RunRecord& run);
 
 std::string PartialBanner(const RunRecord& run);
 std::string GeneralSection(const RunRecord& run);
+/// The target's facts and both views of an inference; empty for local runs.
+std::string TargetSection(const RunRecord& run);
 std::string PerformanceSection(const RunRecord& run, const ImageSink& image);
 std::string ClassificationSection(const RunRecord& run, const ImageSink& image);
 /// Comparison with the first run as the baseline.

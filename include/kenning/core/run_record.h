@@ -14,10 +14,12 @@
 #include "kenning/core/measurement_log.h"
 #include "kenning/core/platform.h"
 #include "kenning/core/runtime.h"
+#include "kenning/core/target_run.h"
 
 namespace kenning {
 
-/// The machine and the software that produced the numbers.
+/// The machine that kenning ran on, and its software. Where a protocol was used the model ran
+/// elsewhere: RunRecord::target.
 struct Environment {
   PlatformInfo platform;
   std::string governor;         ///< cpufreq governor; empty where unknown.
@@ -42,10 +44,11 @@ struct RunRecord {
   std::string dataset_name;
   std::string split_name;  ///< "test"
   std::size_t batch_size = 1;
-  EngineVersion engine;
+  EngineVersion engine;  ///< Where the model ran.
   MeasurementLog log;
   std::optional<ClassificationEvaluation> evaluation;
   std::vector<OperatorProfile> profile;
+  std::optional<TargetRun> target;  ///< Of a run through a protocol.
 };
 
 }  // namespace kenning
