@@ -2,8 +2,8 @@
 # Two commands are enough on a fresh Debian or Ubuntu: `make demo` and `make test`. The rest is for those
 # who work on kenning. Each target says what it runs; nothing is installed but by scripts/setup.
 .DEFAULT_GOAL := help
-.PHONY: help setup tools toolchains build demo test fuzz-check asan tsan fuzz bench coverage format \
-        format-check lint tidy clean
+.PHONY: help setup tools toolchains build demo test aarch64 aarch64-test fuzz-check asan tsan fuzz bench \
+        coverage format format-check lint tidy clean
 
 KENNING := build/release/bin/kenning
 DEMO := build/demo
@@ -16,10 +16,10 @@ FETCH = -DKENNING_FETCH_ENGINES="$(subst $(empty) $(empty),;,$(ENGINES))"
 export UBSAN_OPTIONS ?= print_stacktrace=1:halt_on_error=1
 
 help: ## This list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: ## Install what the build needs, where it is missing (scripts/setup)
-	scripts/setup --engines "$(ENGINES)"
+	scripts/setup $(SETUP) --engines "$(ENGINES)"
 
 tools: ## The same, with clang, clang-format, clang-tidy and shellcheck
 	scripts/setup --with-tools --engines "$(ENGINES)"
@@ -39,10 +39,21 @@ demo: build ## From two scenarios to a report: fp32 against int8 on 10,000 image
 	@echo "The report: $(CURDIR)/$(DEMO)/report.md"
 
 test: ENGINES = all
+test: SETUP = --with-cross
 test: setup ## Build every engine with warnings as errors, and run every test
 	cmake --preset ci $(FETCH)
 	cmake --build --preset ci
 	ctest --preset ci
+
+aarch64: SETUP = --with-cross
+aarch64: setup ## The agent and three engines for 64-bit ARM: build/aarch64/bin/kenning-agent
+	cmake --preset aarch64
+	cmake --build --preset aarch64
+
+aarch64-test: aarch64 ## Its unit tests under qemu, and the emulated agent serving this machine
+	cmake --preset ci -DKENNING_FETCH_ENGINES=
+	cmake --build --preset ci
+	ctest --preset ci -L aarch64
 
 asan: setup ## Unit tests under the address and undefined-behaviour sanitizers
 	cmake --preset asan-ubsan $(FETCH)

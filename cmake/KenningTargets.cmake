@@ -108,6 +108,10 @@ function(kenning_add_engine name)
   if(NOT arg_SOURCES)
     return()
   endif()
+  if(KENNING_AGENT_ONLY)
+    # What an engine computes is tested on the host; the agent's own tests run a model on each.
+    set(arg_TESTS "")
+  endif()
   # The module's code is an archive, too, so that tests can link it directly.
   kenning_add_library(engine_${name}_impl SOURCES ${arg_SOURCES} TESTS ${arg_TESTS}
                       DEPS kenning::registry kenning_engine_${name}_descriptors ${arg_DEPS}
