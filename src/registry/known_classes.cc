@@ -9,8 +9,6 @@ namespace kenning {
 namespace {
 
 constexpr const char* kAbstract = "it is an abstract base class: name one of its subclasses";
-constexpr const char* kAgent =
-    "deploying to a device needs the target agent, which is not part of this version";
 constexpr const char* kAutoMl = "this version has no AutoML";
 constexpr const char* kConverter =
     "optimizers convert models: ONNXCompiler, TFLiteCompiler and others";
@@ -178,8 +176,9 @@ constexpr auto kRows = std::to_array<Row>({
     {"kenning.protocols.bytes_based_protocol.BytesBasedProtocol", BlockCategory::kProtocol,
      kAbstract},
     {"kenning.protocols.kenning_protocol.KenningProtocol", BlockCategory::kProtocol, kAbstract},
+    {"kenning.protocols.network.NetworkProtocol", BlockCategory::kProtocol, kNotBuilt},
     {"kenning.protocols.ros2.ROS2Protocol", BlockCategory::kProtocol, kRos2},
-    {"kenning.protocols.uart.UARTProtocol", BlockCategory::kProtocol, kAgent},
+    {"kenning.protocols.uart.UARTProtocol", BlockCategory::kProtocol, kNotBuilt},
     {"kenning.core.dataprovider.DataProvider", BlockCategory::kDataProvider, kAbstract},
     {"kenning.dataproviders.camera_dataprovider.CameraDataProvider", BlockCategory::kDataProvider,
      kFlow},

@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "transport/pieces.h"
+#include "transport/serial_line.h"
 #include "transport/wait.h"
 
 namespace kenning::internal {
@@ -19,6 +22,7 @@ class StreamChannel final : public Channel {
       : descriptor_(std::move(descriptor)), peer_(std::move(peer)) {
     const int flags = ::fcntl(descriptor_.get(), F_GETFL);
     if (flags >= 0) ::fcntl(descriptor_.get(), F_SETFL, flags | O_NONBLOCK);
+    bits_per_second_ = internal::LineSpeed(descriptor_.get());
   }
 
   Result<std::size_t> ReadSome(MutableBytes out, Deadline deadline) override {
@@ -45,7 +49,7 @@ class StreamChannel final : public Channel {
         return Lost("writing", errno);
       }
     }
-    return {};
+    return Drain(deadline);
   }
 
   void Shutdown() noexcept override { wake_.Wake(); }
@@ -69,6 +73,24 @@ class StreamChannel final : public Channel {
     }
     return Lost(doing, errno);
   }
+  // Who has written next waits for an answer, and that time should not hold the time that our own
+  // bytes wait in the driver. tcdrain keeps no deadline.
+  Result<> Drain(Deadline deadline) {
+    if (bits_per_second_ <= 0) return {};
+    int waiting = 0;
+    while (::ioctl(descriptor_.get(), TIOCOUTQ, &waiting) == 0 && waiting > 0) {
+      if (deadline.expired()) return Wait(0, deadline, "writing");
+      const double seconds = std::max(1e-4, 10.0 * waiting / bits_per_second_);
+      const auto left_ns = deadline.remaining_ns();
+      const Deadline pause = Deadline::After(
+          left_ns ? std::min(seconds, static_cast<double>(*left_ns) * 1e-9) : seconds);
+      // No events: only a hangup, Shutdown or the time end it.
+      const WaitResult ended = WaitFor(descriptor_.get(), 0, pause, &wake_);
+      if (ended == WaitResult::kReady) return Lost("writing", EIO);
+      if (ended == WaitResult::kWoken) return Wait(0, deadline, "writing");
+    }
+    return {};
+  }
   tl::unexpected<Error> Lost(const char* doing, int error_number) const {
     return Fail(ErrorCode::kTargetLost,
                 fmt::format("{}: lost while {} ({}); is the device still plugged in?", peer_, doing,
@@ -78,6 +100,7 @@ class StreamChannel final : public Channel {
   UniqueFd descriptor_;
   std::string peer_;
   WakeSignal wake_;
+  int bits_per_second_ = 0;
 };
 
 }  // namespace
