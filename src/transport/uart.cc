@@ -129,14 +129,13 @@ Result<UniqueFd> OpenLine(const UartSettings& settings) {
   const std::filesystem::path device = std::filesystem::canonical(settings.port, error);
   if (error) return CannotOpen(settings, error.value());
   UniqueFd line;
-  int failed = ENOTTY;
+  int failed = 0;
 #ifdef KENNING_HAS_LIBSERIALPORT
   if (std::filesystem::exists("/sys/class/tty" / device.lexically_relative("/dev"), error)) {
     failed = OpenWithLibrary(device.string(), settings.baud_rate, line);
-  } else {
-    failed = OpenAnyTerminal(device.string(), settings.baud_rate, line);
   }
 #endif
+  if (failed == 0 && !line) failed = OpenAnyTerminal(device.string(), settings.baud_rate, line);
   if (failed != 0) return CannotOpen(settings, failed);
   // The driver's own lock does not stop root; this one stops every kenning. It goes with the last
   // copy of the descriptor, in whichever process that is.
