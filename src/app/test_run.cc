@@ -122,6 +122,7 @@ Result<> Measure(const Plan& plan, const TestOptions& options, const Blocks& mad
       {*made.dataset, *made.wrapper, session, record.artifact.spec, evaluator.get()},
       {ids, options.warm_up}, context.progress, context.cancel, record.log);
   record.log.system = sampler.Stop();
+  if (!record.log.system.empty()) record.log.sensors = sampler.sensors();
   record.log.ended_ns = MonotonicNowNs();
   record.log.process_peak_resident_bytes = ProcessPeakResidentBytes();
   KENNING_RETURN_IF_ERROR(result);

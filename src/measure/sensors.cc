@@ -38,6 +38,14 @@ std::string_view SensorKindName(SensorKind kind) {
   return "";
 }
 
+std::optional<SensorKind> SensorKindOf(std::string_view name) {
+  for (int i = 0; i < kSensorKindCount; ++i) {
+    const auto kind = static_cast<SensorKind>(i);
+    if (SensorKindName(kind) == name) return kind;
+  }
+  return std::nullopt;
+}
+
 std::string_view SensorUnit(SensorKind kind) {
   switch (kind) {
     case SensorKind::kTemperature:

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ namespace kenning {
 
 /// "temperature", "energy", …: names in files; they never change.
 std::string_view SensorKindName(SensorKind kind);
+std::optional<SensorKind> SensorKindOf(std::string_view name);
 /// "°C", "J", …; empty for plain numbers.
 std::string_view SensorUnit(SensorKind kind);
 

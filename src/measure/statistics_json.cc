@@ -98,20 +98,12 @@ double NotNegative(const json& object, const char* name) {
   return value;
 }
 
-std::optional<SensorKind> KindOf(const std::string& name) {
-  for (int i = 0; i < kSensorKindCount; ++i) {
-    const auto kind = static_cast<SensorKind>(i);
-    if (SensorKindName(kind) == name) return kind;
-  }
-  return std::nullopt;
-}
-
 /// Sensors of kinds that this version does not know are left out; `kept` tells which stayed.
 std::vector<Sensor> SensorsFromJson(const json& list, std::vector<bool>& kept) {
   std::vector<Sensor> sensors;
   for (const json& item : list) {
     if (!item.is_object()) throw Wrong{"\"sensors\" holds what is no object"};
-    const std::optional<SensorKind> kind = KindOf(Text(item, "kind"));
+    const std::optional<SensorKind> kind = SensorKindOf(Text(item, "kind"));
     kept.push_back(kind.has_value());
     if (!kind) continue;
     Sensor sensor{Text(item, "name"), *kind, Text(item, "source"), "", 0, 0};

@@ -114,57 +114,6 @@ std::string StepTable(const MeasurementLog& log, const char* inference) {
   return MarkdownTable(rows);
 }
 
-std::string SystemTable(const MeasurementLog& log, const char* title) {
-  if (log.system.size() < 2) return "";
-  Rows rows = {{title, "mean", "maximum"}};
-  double cpu_sum = 0;
-  float cpu_max = 0;
-  std::size_t cpu_count = 0;
-  double memory_sum = 0;
-  float memory_max = 0;
-  for (std::size_t i = 1; i < log.system.size(); ++i) {
-    const SystemReading& reading = log.system[i];
-    for (const float percent : reading.cpu_percent) {
-      cpu_sum += static_cast<double>(percent);
-      cpu_max = std::max(cpu_max, percent);
-      ++cpu_count;
-    }
-    memory_sum += static_cast<double>(reading.memory_percent);
-    memory_max = std::max(memory_max, reading.memory_percent);
-  }
-  if (cpu_count > 0) {
-    rows.push_back({"CPU, over cores",
-                    fmt::format("{:.1f} %", cpu_sum / static_cast<double>(cpu_count)),
-                    fmt::format("{:.1f} %", cpu_max)});
-  }
-  rows.push_back({"system memory",
-                  fmt::format("{:.1f} %", memory_sum / static_cast<double>(log.system.size() - 1)),
-                  fmt::format("{:.1f} %", memory_max)});
-  if (log.process_peak_resident_bytes > 0) {
-    rows.push_back(
-        {"resident memory of the process", "", HumanBytes(log.process_peak_resident_bytes)});
-  }
-  return MarkdownTable(rows);
-}
-
-/// The readings of the machine that the model ran on, on the host's clock.
-MeasurementLog SystemOfTheModel(const RunRecord& run) {
-  MeasurementLog log;
-  log.started_ns = run.log.started_ns;
-  log.ended_ns = run.log.ended_ns;
-  if (!run.target) {
-    log.system = run.log.system;
-    return log;
-  }
-  for (SystemReading reading : run.target->system) {
-    reading.time_ns = ToHostClock(run.target->clock, reading.time_ns);
-    log.process_peak_resident_bytes =
-        std::max(log.process_peak_resident_bytes, reading.process_resident_bytes);
-    log.system.push_back(std::move(reading));
-  }
-  return log;
-}
-
 std::string ProfileTable(const std::vector<OperatorProfile>& profile) {
   if (profile.empty()) return "";
   constexpr std::size_t kMostRows = 40;
@@ -233,9 +182,8 @@ std::string PerformanceSection(const RunRecord& run, const ImageSink& image) {
   text += image("latency", PlotLatencyOverTime(series)) + "\n\n";
   text += image("latency_histogram", PlotLatencyHistogram({series})) + "\n\n";
   text += StepTable(run.log, run.target ? "inference with its transfer" : "inference");
-  text += SystemTable(run.log, run.target ? "Host during the run" : "System during the run");
+  text += MachineText(run);
   const MeasurementLog machine = SystemOfTheModel(run);
-  if (run.target) text += SystemTable(machine, "Target during the run");
   if (machine.system.size() >= 2) {
     text += image("cpu", PlotCpu(machine)) + "\n\n";
     text += image("memory", PlotMemory(machine)) + "\n\n";

@@ -52,6 +52,17 @@ TEST_F(ReportTest, OneRunHasEverySection) {
   EXPECT_THAT(text, Not(HasSubstr("nan")));
 }
 
+TEST_F(ReportTest, EnergyAndThrottlingAreToldWithTheirSource) {
+  RunRecord run = MakeRun("fp32", 1.0);
+  testing_record::AddSensors(run);
+  const std::string text = Render({run});
+  EXPECT_THAT(text, HasSubstr("| frequency, mean over cores | 2800.0 MHz |"));
+  EXPECT_THAT(text, HasSubstr("| package-0 | 20."));
+  EXPECT_THAT(text, HasSubstr("powercap, a counter |"));
+  EXPECT_THAT(text, HasSubstr("throttled 2 times during the run"));
+  EXPECT_THAT(text, HasSubstr("- dram (energy): no permission to read it"));
+}
+
 TEST_F(ReportTest, AnInterruptedRunSaysSoFirst) {
   RunRecord run = MakeRun("fp32", 1.0, 50);
   run.log.complete = false;

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kenning/base/file.h"
+#include "measure/statistics_json.h"
 #include "report/json_values.h"
 #include "report/run_record_json.h"
 
@@ -93,12 +94,38 @@ void AddKenningTimes(const RunRecord& record, json& out) {
   }
 }
 
+/// Kenning has these keys only where there is a GPU.
+class KenningGpu {
+ public:
+  explicit KenningGpu(const std::vector<Sensor>& sensors)
+      : sensors_(sensors.size()),
+        utilization_(GpuSensor(sensors, SensorKind::kUtilization)),
+        memory_(GpuSensor(sensors, SensorKind::kMemory)) {}
+
+  void Add(const SystemReading& reading, double time_s, json& out) const {
+    if (utilization_ < 0 || memory_ < 0 || reading.values.size() != sensors_) return;
+    const auto value = [&reading](int sensor) {
+      return reading.values[static_cast<std::size_t>(sensor)];
+    };
+    out["session_utilization_gpu_utilization"].push_back(value(utilization_));
+    out["session_utilization_gpu_mem_utilization"].push_back(value(memory_));
+    out["session_utilization_gpu_timestamp"].push_back(time_s);
+  }
+
+ private:
+  std::size_t sensors_;
+  int utilization_;
+  int memory_;
+};
+
 /// Of the machine that the model ran on.
 void AddKenningSystem(const RunRecord& record, json& out) {
   json cpus = json::array();
   json memory = json::array();
   json times = json::array();
+  const KenningGpu gpu(record.target ? record.target->sensors : record.log.sensors);
   const auto add = [&](const SystemReading& reading, std::int64_t host_ns) {
+    gpu.Add(reading, static_cast<double>(host_ns) * kNsToSeconds, out);
     cpus.push_back(reading.cpu_percent);
     memory.push_back(reading.memory_percent);
     times.push_back(static_cast<double>(host_ns) * kNsToSeconds);

@@ -30,6 +30,28 @@ TEST(RunRecordIoTest, RoundTripsWithoutLoss) {
   EXPECT_FALSE(read->log.complete);
 }
 
+TEST(RunRecordIoTest, SensorsRoundTripAndGiveKenningsGpuKeys) {
+  RunRecord run = MakeRun("int8", 0.5, 10);
+  EXPECT_FALSE(
+      nlohmann::json::parse(RunRecordToJson(run)).contains("session_utilization_gpu_utilization"));
+  testing_record::AddSensors(run);
+  const std::string text = RunRecordToJson(run);
+  const auto read = RunRecordFromJson(text, "run.json");
+  ASSERT_TRUE(read) << read.error().ToString();
+  EXPECT_EQ(RunRecordToJson(*read), text);
+  EXPECT_EQ(read->log.sensors, run.log.sensors);
+  EXPECT_EQ(read->log.system[3].values[0], 6);
+  auto json = nlohmann::json::parse(text);
+  EXPECT_EQ(json["session_utilization_gpu_utilization"].size(), 30U);
+  EXPECT_EQ(json["session_utilization_gpu_mem_utilization"][0], 12.5);
+  EXPECT_EQ(json["session_utilization_gpu_timestamp"][0], 1.0);
+  json["kenning_cpp"]["log"]["system"][0]["values"].push_back(1);
+  EXPECT_FALSE(RunRecordFromJson(json.dump(), "run.json"));
+  json = nlohmann::json::parse(text);
+  json["kenning_cpp"]["log"]["sensors"][0]["kind"] = "smell";
+  EXPECT_FALSE(RunRecordFromJson(json.dump(), "run.json"));
+}
+
 // Every key of Kenning's measurements file that a local classification run has.
 TEST(RunRecordIoTest, HasEveryKeyOfKenning) {
   const auto json = nlohmann::json::parse(RunRecordToJson(MakeRun("run", 1.0)));

@@ -8,6 +8,7 @@
 #include "report/json_values.h"
 #include "report/run_record_io.h"
 #include "report/run_record_json.h"
+#include "report/system_json.h"
 #include "report/target_json.h"
 
 namespace kenning {
@@ -160,7 +161,8 @@ json LogToJson(const MeasurementLog& log) {
             {"count", std::move(count)},
             {"step", std::move(step)},
             {"phase", std::move(phase)}}},
-          {"system", std::move(system)}};
+          {"system", std::move(system)},
+          {"sensors", SensorsToJson(log.sensors)}};
 }
 
 Observation ObservationFromColumns(const std::array<const json*, 6>& columns, std::size_t row,
@@ -202,8 +204,9 @@ MeasurementLog LogFromJson(const json& item) {
   log.complete = item.at("complete");
   log.process_peak_resident_bytes = Whole<std::uint64_t>(item.at("process_peak_resident_bytes"));
   log.observations = ObservationsFromJson(item.at("observations"), log.started_ns);
+  if (item.contains("sensors")) log.sensors = SensorsFromJson(item["sensors"]);
   for (const json& r : List(item.at("system"))) {
-    log.system.push_back(SystemReadingFromJson(r, log.started_ns));
+    log.system.push_back(SystemReadingFromJson(r, log.started_ns, log.sensors.size()));
   }
   return log;
 }

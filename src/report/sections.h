@@ -24,6 +24,10 @@ std::string PartialBanner(const RunRecord& run);
 std::string GeneralSection(const RunRecord& run);
 /// The target's facts and both views of an inference; empty for local runs.
 std::string TargetSection(const RunRecord& run);
+/// Load, memory, temperature, frequency and energy during the run; reasons to distrust it.
+std::string MachineText(const RunRecord& run);
+/// The readings of the machine that the model ran on, on the host's clock.
+MeasurementLog SystemOfTheModel(const RunRecord& run);
 std::string PerformanceSection(const RunRecord& run, const ImageSink& image);
 std::string ClassificationSection(const RunRecord& run, const ImageSink& image);
 /// Comparison with the first run as the baseline.

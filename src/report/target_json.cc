@@ -6,6 +6,7 @@
 #include <array>
 
 #include "report/json_values.h"
+#include "report/system_json.h"
 
 namespace kenning {
 namespace {
@@ -105,24 +106,6 @@ PlatformInfo PlatformFromJson(const json& item) {
           item.at("kernel"),       item.at("extra")};
 }
 
-json SystemReadingToJson(const SystemReading& reading, std::int64_t base_ns) {
-  return {{"time_ns", reading.time_ns - base_ns},
-          {"cpu_percent", reading.cpu_percent},
-          {"memory_percent", reading.memory_percent},
-          {"process_resident_bytes", reading.process_resident_bytes},
-          {"frequency_mhz", reading.frequency_mhz},
-          {"temperature_c", reading.temperature_c}};
-}
-
-SystemReading SystemReadingFromJson(const json& item, std::int64_t base_ns) {
-  return {base_ns + Nanoseconds(item.at("time_ns")),
-          Floats(item.at("cpu_percent")),
-          static_cast<float>(Real(item.at("memory_percent"))),
-          Whole<std::uint64_t>(item.at("process_resident_bytes")),
-          static_cast<float>(Real(item.at("frequency_mhz"))),
-          static_cast<float>(Real(item.at("temperature_c")))};
-}
-
 json TargetToJson(const TargetRun& target, std::int64_t base_ns) {
   json system = json::array();
   for (const SystemReading& reading : target.system) {
@@ -142,6 +125,7 @@ json TargetToJson(const TargetRun& target, std::int64_t base_ns) {
           {"clock", ClockToJson(target.clock, base_ns)},
           {"times", TimesToJson(target.times)},
           {"system", std::move(system)},
+          {"sensors", SensorsToJson(target.sensors)},
           {"optimisations", std::move(optimisations)},
           {"statistics_json", target.statistics_json}};
 }
@@ -156,8 +140,9 @@ TargetRun TargetFromJson(const json& item, std::int64_t base_ns) {
   target.platform = PlatformFromJson(item.at("platform"));
   target.clock = ClockFromJson(item.at("clock"), base_ns);
   target.times = TimesFromJson(item.at("times"));
+  if (item.contains("sensors")) target.sensors = SensorsFromJson(item["sensors"]);
   for (const json& reading : List(item.at("system"))) {
-    target.system.push_back(SystemReadingFromJson(reading, 0));
+    target.system.push_back(SystemReadingFromJson(reading, 0, target.sensors.size()));
   }
   for (const json& span : List(item.at("optimisations"))) {
     const std::int64_t start = base_ns + Nanoseconds(span.at("start_ns"));

@@ -13,9 +13,6 @@ namespace kenning {
 nlohmann::json PlatformToJson(const PlatformInfo& platform);
 PlatformInfo PlatformFromJson(const nlohmann::json& item);
 
-nlohmann::json SystemReadingToJson(const SystemReading& reading, std::int64_t base_ns);
-SystemReading SystemReadingFromJson(const nlohmann::json& item, std::int64_t base_ns);
-
 nlohmann::json TargetToJson(const TargetRun& target, std::int64_t base_ns);
 TargetRun TargetFromJson(const nlohmann::json& item, std::int64_t base_ns);
 

@@ -90,4 +90,22 @@ inline RunRecord MakeRun(const std::string& name, double milliseconds, int sampl
   return run;
 }
 
+/// Sensors of energy, power, frequency and a GPU over the run's readings: 20 W for its 2.9 s, a
+/// counter that only root may read, and two times that the processor was throttled.
+inline void AddSensors(RunRecord& run) {
+  run.log.sensors = {{"package-0", SensorKind::kEnergy, "powercap", "", 6.1e-5, 1e-3},
+                     {"dram", SensorKind::kEnergy, "powercap", "no permission to read it", 0, 0},
+                     {"cores", SensorKind::kThrottleEvents, "thermal_throttle", "", 1, 0},
+                     {"gpu0 X", SensorKind::kUtilization, "nvml", "", 1, 0},
+                     {"gpu0 X", SensorKind::kMemory, "nvml", "", 0, 0}};
+  double joules = 0;
+  double events = 3;
+  for (SystemReading& reading : run.log.system) {
+    reading.memory_used_bytes = 1000;
+    reading.values = {joules, std::nan(""), events, 42, 12.5};
+    joules += 2;
+    if (joules > 10) events = 5;
+  }
+}
+
 }  // namespace kenning::testing_record

@@ -53,6 +53,7 @@ struct TargetRun {
   std::vector<TargetTimes> times;
   /// Readings of the target, on its clock; the process is that of the session.
   std::vector<SystemReading> system;
+  std::vector<Sensor> sensors;          ///< What SystemReading::values are.
   std::vector<HostSpan> optimisations;  ///< On the target, in this run.
   std::string statistics_json;          ///< The target's own statistics, as received last.
 };
