@@ -87,28 +87,50 @@ void PartJoiner::DropAll() {
   for (std::size_t i = 0; i < partials_.size(); ++i) Drop(static_cast<MessageType>(i));
 }
 
+bool PartJoiner::Swallows(const Header& header) {
+  Partial* partial = Of(header.type);
+  if (partial == nullptr || !partial->refused) return false;
+  if (header.has(kFirst)) {
+    partial->refused = false;
+    return false;
+  }
+  if (header.has(kLast)) partial->refused = false;
+  return true;
+}
+
+void PartJoiner::Refuse(const Header& header) {
+  Partial* partial = Of(header.type);
+  if (partial == nullptr) return;
+  Drop(header.type);
+  partial->refused = !header.has(kLast);
+}
+
 Result<> PartJoiner::Check(const Header& header) {
   Partial* partial = Of(header.type);
   if (partial == nullptr) {
     return Fail(ErrorCode::kUnsupported,
-                fmt::format("message of the unknown {}", TypeName(header.type)));
+                fmt::format("this server knows no message of {}", TypeName(header.type)));
   }
+  Result<> checked = CheckRules(header, *partial);
+  if (!checked) Refuse(header);
+  return checked;
+}
+
+Result<> PartJoiner::CheckRules(const Header& header, Partial& partial) {
   if (header.has(kFirst)) {
     Drop(header.type);
-    partial->open = true;
-    partial->first = header;
-  } else if (!partial->open) {
+    partial.open = true;
+    partial.first = header;
+  } else if (!partial.open) {
     return Fail(ErrorCode::kInvalidData,
                 fmt::format("a part of {} without a first part", TypeName(header.type)));
-  } else if (partial->first.flow != header.flow) {
-    Drop(header.type);
+  } else if (partial.first.flow != header.flow) {
     return Fail(ErrorCode::kInvalidData,
                 fmt::format("parts of {} with different flow control", TypeName(header.type)));
   }
   const std::uint64_t cap = cap_(header.type);
-  if (partial->size + std::uint64_t{header.body_size()} > cap) {
-    const std::uint64_t wanted = partial->size + std::uint64_t{header.body_size()};
-    Drop(header.type);
+  const std::uint64_t wanted = partial.size + std::uint64_t{header.body_size()};
+  if (wanted > cap) {
     return Fail(ErrorCode::kResourceExhausted,
                 fmt::format("{} with {} bytes of payload; at most {} are taken",
                             TypeName(header.type), wanted, cap));

@@ -54,10 +54,14 @@ class PartJoiner {
  public:
   /// `cap`: the most payload bytes of one message of that type.
   explicit PartJoiner(std::function<std::uint64_t(MessageType)> cap);
-  /// Whether this part may come now, before anything of its body is read. A refused part ends the
-  /// message that it belongs to. A part with kFirst begins anew where an unfinished message of its
-  /// type is there. \return kInvalidData (no kFirst before), kResourceExhausted (above the cap),
-  /// kUnsupported (a type that Kenning has not).
+  /// Whether this part belongs to a message that was refused before its last part: to be read and
+  /// forgotten. Asked once a part, before Check.
+  bool Swallows(const Header& header);
+  /// Refuses the message that this part belongs to; Check does so itself where it fails.
+  void Refuse(const Header& header);
+  /// Whether this part may come now, before anything of its body is read. A part with kFirst begins
+  /// anew where an unfinished message of its type is there. \return kInvalidData (no kFirst
+  /// before), kResourceExhausted (above the cap), kUnsupported (a type that Kenning has not).
   Result<> Check(const Header& header);
   /// Reads the part's body behind what is there. Memory grows with the bytes that come, not with
   /// what the header claims. \return the bytes of this part, or the reader's error.
@@ -71,11 +75,13 @@ class PartJoiner {
  private:
   struct Partial {
     bool open = false;
+    bool refused = false;
     Header first;
     std::vector<std::byte> buffer;
     std::size_t size = 0;
   };
   Partial* Of(MessageType type);
+  Result<> CheckRules(const Header& header, Partial& partial);
   std::function<std::uint64_t(MessageType)> cap_;
   std::array<Partial, 14> partials_;
 };

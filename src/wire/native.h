@@ -53,6 +53,12 @@ enum class NativeType : std::uint64_t {
            ///< <- json {sha256, size, format, io_spec, provenance}.
   kModelFetch = 76,  ///< -> 32 bytes SHA-256, u64 offset, u32 most bytes. <- bytes.
 };
+/// Whether it is one of these; numbers above them are answered in Kenning's mode.
+inline bool IsNative(MessageType type) {
+  const auto number = static_cast<std::uint64_t>(type);
+  return number >= kFirstNativeType &&
+         number <= static_cast<std::uint64_t>(NativeType::kModelFetch);
+}
 
 /// Of answers. Numbers never change.
 enum class StatusCode : std::uint32_t {

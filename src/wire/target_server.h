@@ -53,7 +53,7 @@ class ModelStore {
                                        std::uint64_t offset, ConstBytes bytes) = 0;
   /// Takes a whole model; gives its SHA-256.
   virtual Result<std::string> Put(ConstBytes bytes) = 0;
-  /// Reads a part of a whole model. \return kNotFound.
+  /// Reads a part of a whole model; nothing from its end on. \return kNotFound.
   virtual Result<std::vector<std::byte>> Get(const std::string& sha256, std::uint64_t offset,
                                              std::size_t max_bytes) = 0;
 };
