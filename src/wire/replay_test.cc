@@ -8,7 +8,7 @@
 
 #include "io_spec/io_spec_json.h"
 #include "wire/testing/memory_target.h"
-#include "wire/testing/script.h"
+#include "wire/testing/requests.h"
 
 namespace kenning::wire {
 namespace {
@@ -18,7 +18,7 @@ using testing::MemoryBackend;
 using testing::MemoryStore;
 using testing::ParseMessages;
 using testing::Received;
-using testing::Script;
+using testing::Requests;
 using testing::ScriptedChannel;
 
 // What the recorded server's own parts said and computed.
@@ -126,7 +126,7 @@ void CutAt(RecordedTarget& target, ConstBytes requests, std::size_t cut, ConstBy
 
 TEST_F(ReplayTest, TheClientLeavesAtAnyByte) {
   // Models of 50 bytes: all places of the exchange, in a time that a test may take.
-  Script shorter;
+  Requests shorter;
   const std::vector<std::size_t> ends = MessageEnds(BytesOf(requests_));
   for (std::size_t i = 0; i + 1 < ends.size(); ++i) {
     const ConstBytes message = BytesOf(requests_).subspan(ends[i], ends[i + 1] - ends[i]);

@@ -235,6 +235,7 @@ Result<> TargetServer::Impl::AnswerAction(const Header& request, bool success,
                                           ServerAction action) {
   const std::byte byte[] = {static_cast<std::byte>(action)};
   const ConstBytes payload[] = {byte};
+  if (request.type == MessageType::kPing) return Answer(request, success, {});
   return Answer(request, success, payload);
 }
 
@@ -266,7 +267,7 @@ std::vector<std::byte> FailureAnswer(std::uint64_t request_type, std::uint32_t r
   AppendLog(logs, LogLevel::kError, text);
   const std::byte action[] = {static_cast<std::byte>(ActionOf(type))};
   const ConstBytes log_payload[] = {logs};
-  const ConstBytes payload[] = {action};
+  const ConstBytes payload[] = {type == MessageType::kPing ? ConstBytes() : ConstBytes(action)};
   OutgoingParts parts(UsableMessageSize(settings), settings.error_recovery);
   if (!logs.empty()) {
     parts.Add({.type = MessageType::kLogs,

@@ -66,7 +66,8 @@ std::optional<Error> TargetServer::Impl::MayNotAsk(const Header& header) const {
   if (header.flow == FlowControl::kRequestRetransmit) {
     return Error(ErrorCode::kUnsupported, "answers are not kept: ask again");
   }
-  if (!open_ && header.type != MessageType::kPing) {
+  if (header.type == MessageType::kPing) return std::nullopt;  // the handshake of UART
+  if (!open_) {
     return Error(ErrorCode::kFailedPrecondition, "open the session by PING with SUCCESS first");
   }
   if (!authenticated_) {
@@ -172,7 +173,7 @@ Result<> TargetServer::Impl::OnPing(const JoinedMessage& message) {
   if (!uart()) return AnswerAction(message.header, true, ServerAction::kClientConnected);
   if (message.header.has(kFail)) {
     closed_ = true;
-    return AnswerAction(message.header, true, ServerAction::kWaitingForClient);
+    return Answer(message.header, /*success=*/false, {});  // as the request has it: closed
   }
   if (!open_) protocol_errors_ = 0;
   open_ = true;

@@ -11,7 +11,7 @@
 #include "wire/little_endian.h"
 #include "wire/target_server.h"
 #include "wire/testing/memory_target.h"
-#include "wire/testing/script.h"
+#include "wire/testing/requests.h"
 
 namespace kenning::wire {
 namespace {
@@ -24,14 +24,14 @@ using testing::MemoryBackend;
 using testing::MemoryStore;
 using testing::ParseMessages;
 using testing::Received;
-using testing::Script;
+using testing::Requests;
 using testing::ScriptedChannel;
 
 constexpr std::uint16_t kFull = kHasPayload | kFirst | kLast;
 
 class NativeServerTest : public ::testing::Test {
  protected:
-  std::vector<Received> Run(const Script& script, std::size_t most_bytes_a_read = SIZE_MAX) {
+  std::vector<Received> Run(const Requests& script, std::size_t most_bytes_a_read = SIZE_MAX) {
     ScriptedChannel channel(script.bytes, most_bytes_a_read);
     TargetServer server(channel, backend_, store_, options_);
     ended_ = server.Serve();
@@ -40,7 +40,7 @@ class NativeServerTest : public ::testing::Test {
     for (const Received& one : answers) EXPECT_TRUE(one.crc_right);
     return answers;
   }
-  std::vector<StatusCode> Statuses(const Script& script) {
+  std::vector<StatusCode> Statuses(const Requests& script) {
     std::vector<StatusCode> statuses;
     for (const Received& one : Run(script)) {
       EXPECT_EQ(one.header.has(kSuccess), one.status() == StatusCode::kOk);
@@ -50,8 +50,8 @@ class NativeServerTest : public ::testing::Test {
     return statuses;
   }
   std::string Put(std::string_view model) { return store_.Put(BytesOf(model)).value(); }
-  Script Loaded(std::string_view model = "M") {
-    Script script;
+  Requests Loaded(std::string_view model = "M") {
+    Requests script;
     script.Native(NativeType::kModelLoad, 1, R"({"sha256": ")" + Put(model) + R"("})");
     return script;
   }
@@ -72,7 +72,7 @@ class NativeServerTest : public ::testing::Test {
 };
 
 TEST_F(NativeServerTest, HelloTellsLimitsAndWhatTheTargetIs) {
-  Script script;
+  Requests script;
   script.Native(NativeType::kHello, 7, R"({"versions": [1, 2], "client": "x"})");
   const auto answers = Run(script);
   ASSERT_EQ(answers.size(), 1U);
@@ -91,18 +91,18 @@ TEST_F(NativeServerTest, HelloTellsLimitsAndWhatTheTargetIs) {
 
 TEST_F(NativeServerTest, HelloOfOtherVersionsOrForms) {
   for (const char* body : {R"({"versions": [2]})", "{}", R"({"versions": 1})"}) {
-    Script script;
+    Requests script;
     script.Native(NativeType::kHello, 1, body);
     EXPECT_EQ(Statuses(script), std::vector{StatusCode::kUnsupported}) << body;
   }
-  Script script;
+  Requests script;
   script.Native(NativeType::kHello, 1, "[").Native(NativeType::kHello, 2, "\xFF");
   EXPECT_EQ(Statuses(script),
             (std::vector{StatusCode::kInvalidArgument, StatusCode::kInvalidArgument}));
 }
 
 TEST_F(NativeServerTest, InferOneSampleInOneWrite) {
-  Script script = Loaded();
+  Requests script = Loaded();
   script.Infer(2, 1, Sample());
   const auto answers = Run(script);
   ASSERT_EQ(answers.size(), 2U);
@@ -121,7 +121,7 @@ TEST_F(NativeServerTest, InferOneSampleInOneWrite) {
 
 TEST_F(NativeServerTest, InferManySamplesWithAnyReads) {
   for (const std::size_t most : {std::size_t{1}, std::size_t{100}, SIZE_MAX}) {
-    Script script = Loaded();
+    Requests script = Loaded();
     script.Infer(2, 100, Sample(100)).Infer(3, 2, Sample(2)).Infer(4, 1, Sample(1));
     const auto answers = Run(script, most);
     ASSERT_EQ(answers.size(), 4U);
@@ -150,7 +150,7 @@ TEST_F(NativeServerTest, LargeOutputsAreSentFromWhereTheyAre) {
     }
     return Result<>();
   };
-  Script script = Loaded("anything");
+  Requests script = Loaded("anything");
   script.Infer(2, 3, BytesOf("AxxBxxCxx"));
   const auto answers = Run(script);
   const std::string text = answers.back().text().substr(3 * kInferTimesBytes);
@@ -158,7 +158,7 @@ TEST_F(NativeServerTest, LargeOutputsAreSentFromWhereTheyAre) {
 }
 
 TEST_F(NativeServerTest, LyingInfers) {
-  Script script = Loaded();
+  Requests script = Loaded();
   script.Infer(2, 0, Sample())
       .Infer(3, 3, Sample())
       .Infer(4, 0xFFFFFFFF, Sample())
@@ -175,7 +175,7 @@ TEST_F(NativeServerTest, LyingInfers) {
   }
   EXPECT_EQ(answers[7].status(), StatusCode::kOk);
   // A size that nothing follows.
-  Script huge = Loaded();
+  Requests huge = Loaded();
   huge.Head({.type = static_cast<MessageType>(NativeType::kInfer),
              .flags = kFull,
              .payload_size = 0xFFFFFFFF});
@@ -187,10 +187,10 @@ TEST_F(NativeServerTest, LyingInfers) {
 }
 
 TEST_F(NativeServerTest, EngineFailuresAndMissingModels) {
-  Script script;
+  Requests script;
   script.Infer(1, 1, Sample());
   EXPECT_EQ(Statuses(script), std::vector{StatusCode::kFailedPrecondition});
-  Script failing = Loaded("E");
+  Requests failing = Loaded("E");
   failing.Infer(2, 1, Sample());
   const auto answers = Run(failing);
   EXPECT_EQ(answers.back().status(), StatusCode::kEngineFailure);
@@ -198,7 +198,7 @@ TEST_F(NativeServerTest, EngineFailuresAndMissingModels) {
 }
 
 TEST_F(NativeServerTest, WrongCrcIsToldAndTheSessionGoesOn) {
-  Script script = Loaded();
+  Requests script = Loaded();
   script.Infer(2, 1, Sample());
   script.bytes.back() ^= std::byte{1};
   script.Native(NativeType::kEcho, 3, "abc");
@@ -213,7 +213,7 @@ TEST_F(NativeServerTest, WrongCrcIsToldAndTheSessionGoesOn) {
 }
 
 TEST_F(NativeServerTest, DynamicModels) {
-  Script script = Loaded("D");
+  Requests script = Loaded("D");
   script
       .Infer(2, 1, Sample(3))  // three rows
       .Native(NativeType::kInferShapes, 3, R"({"shapes": [[2, 4]]})")
@@ -235,7 +235,7 @@ TEST_F(NativeServerTest, DynamicModels) {
 }
 
 TEST_F(NativeServerTest, ClockEchoStatisticsProfile) {
-  Script script;
+  Requests script;
   script.Native(NativeType::kClock, 1)
       .Native(NativeType::kEcho, 2, "")
       .Native(NativeType::kEcho, 3, std::string(100'000, 'e'))
@@ -266,7 +266,7 @@ TEST_F(NativeServerTest, UploadThatGoesOn) {
     return body.append(bytes);
   };
   const std::string have = R"({"size": 1001, "sha256": ")" + sha256 + R"("})";
-  Script script;
+  Requests script;
   script
       .Native(NativeType::kModelPart, 1, part(0, model))  // not asked for
       .Native(NativeType::kModelHave, 2, have)
@@ -277,7 +277,7 @@ TEST_F(NativeServerTest, UploadThatGoesOn) {
   EXPECT_EQ(answers[1].as<std::uint64_t>(), std::vector<std::uint64_t>{0});
   EXPECT_EQ(answers[2].as<std::uint64_t>(), std::vector<std::uint64_t>{400});
   // Another session.
-  Script again;
+  Requests again;
   again.Native(NativeType::kModelHave, 1, have)
       .Native(NativeType::kModelPart, 2, part(400, model))              // too long
       .Native(NativeType::kModelPart, 3, part(1ULL << 63, "x"))         // beyond
@@ -308,7 +308,7 @@ TEST_F(NativeServerTest, UploadThatGoesOn) {
 TEST_F(NativeServerTest, LoadRequestsAndBadOnes) {
   const std::string sha256 = Put("M");
   const std::string begin = R"({"sha256": ")" + sha256 + R"(", )";
-  Script script;
+  Requests script;
   script
       .Native(
           NativeType::kModelLoad, 1,
@@ -331,7 +331,7 @@ TEST_F(NativeServerTest, LoadRequestsAndBadOnes) {
 }
 
 TEST_F(NativeServerTest, AFailedLoadLeavesNoModelBehind) {
-  Script script = Loaded();
+  Requests script = Loaded();
   script.Native(NativeType::kModelLoad, 2, R"({"sha256": ")" + Put("garbage") + R"("})");
   script.Infer(3, 1, Sample());
   EXPECT_EQ(Statuses(script).back(), StatusCode::kFailedPrecondition);
@@ -341,7 +341,7 @@ TEST_F(NativeServerTest, Optimize) {
   backend_.optimize = [](const std::string& json) -> Result<std::string> { return json; };
   const std::string sha256 = Sha256Hex("x");
   const std::string good = R"({"model": {"sha256": ")" + sha256 + R"("}, "optimizers": []})";
-  Script script;
+  Requests script;
   script.Native(NativeType::kOptimize, 1, good)
       .Native(NativeType::kOptimize, 2, R"({"model": {"sha256": "1"}, "optimizers": []})")
       .Native(NativeType::kOptimize, 3, R"({"model": {"sha256": ")" + sha256 + R"("}})");
@@ -351,7 +351,7 @@ TEST_F(NativeServerTest, Optimize) {
 
 TEST_F(NativeServerTest, MessagesThatAreNotNative) {
   const auto type = static_cast<MessageType>(NativeType::kEcho);
-  Script script;
+  Requests script;
   script
       .Head({.type = type, .flags = kFirst | kLast})                            // no payload
       .Head({.type = type, .flags = kHasPayload | kFirst, .payload_size = 24})  // a part
@@ -373,7 +373,7 @@ TEST_F(NativeServerTest, MessagesThatAreNotNative) {
 
 TEST_F(NativeServerTest, SwitchedOffTheTypesAreUnknown) {
   options_.settings.native = NativeMode::kOff;
-  Script script;
+  Requests script;
   script.Native(NativeType::kEcho, 1, "abc").Kenning(MessageType::kStatus);
   ScriptedChannel channel(script.bytes);
   TargetServer server(channel, backend_, store_, options_);
@@ -390,7 +390,7 @@ TEST_F(NativeServerTest, DeadlinesThatAreOver) {
   auto [host, target] = MakeMemoryPair();
   TargetServer server(*target, backend_, store_, options_);
   std::thread serving([&] { ended_ = server.Serve(); });
-  Script script;
+  Requests script;
   script.Native(NativeType::kEcho, 1, BytesOf("late"), {.deadline_or_status = 1});
   const ConstBytes head[] = {ConstBytes(script.bytes).first(36)};
   const ConstBytes body[] = {ConstBytes(script.bytes).subspan(36)};
@@ -422,7 +422,7 @@ TEST_F(NativeServerTest, StateForWhoWatches) {
     EXPECT_EQ(state.request_id, 77U);
     return "{}";
   };
-  Script script;
+  Requests script;
   script.Native(NativeType::kOptimize, 77,
                 BytesOf(R"({"model": {"sha256": ")" + Sha256Hex("x") + R"("}, "optimizers": []})"),
                 {.deadline_or_status = 60'000});
@@ -451,7 +451,7 @@ class TokenTest : public NativeServerTest {
     std::byte greeting[1];
     EXPECT_TRUE(reader.Read(greeting, Deadline::After(60)));
     std::vector<std::byte> body;
-    const auto ask = [&, channel = host.get()](const Script& script) {
+    const auto ask = [&, channel = host.get()](const Requests& script) {
       const ConstBytes pieces[] = {script.bytes};
       static_cast<void>(channel->WriteAll(pieces, Deadline::Never()));
       bool ended = false;
@@ -464,21 +464,22 @@ class TokenTest : public NativeServerTest {
       statuses.push_back(static_cast<StatusCode>(DecodePrefix(prefix).deadline_or_status));
     };
     const std::string mine = NewNonce();
-    ask(Script().Native(NativeType::kStatistics, 1));
-    ask(Script().Native(NativeType::kAuth, 2, Digest{}));
-    ask(Script().Native(NativeType::kHello, 3, R"({"versions": [1], "nonce": ")" + mine + R"("})"));
+    ask(Requests().Native(NativeType::kStatistics, 1));
+    ask(Requests().Native(NativeType::kAuth, 2, Digest{}));
+    ask(Requests().Native(NativeType::kHello, 3,
+                          R"({"versions": [1], "nonce": ")" + mine + R"("})"));
     const Json hello = Json::parse(std::string(reinterpret_cast<char*>(body.data()), body.size()));
     EXPECT_EQ(hello["authentication"], "token");
     EXPECT_EQ(hello["authenticated"], false);
     EXPECT_FALSE(hello.contains("engines"));
     const std::string theirs = hello["nonce"];
     const Digest proof = ClientProof(token, mine, theirs);
-    ask(Script().Native(NativeType::kAuth, 4, proof));
+    ask(Requests().Native(NativeType::kAuth, 4, proof));
     if (statuses.back() == StatusCode::kOk) {
       EXPECT_TRUE(EqualInConstantTime(body, ServerProof(token, mine, theirs)));
     }
-    if (twice) ask(Script().Native(NativeType::kAuth, 5, proof));
-    ask(Script().Native(NativeType::kStatistics, 6));
+    if (twice) ask(Requests().Native(NativeType::kAuth, 5, proof));
+    ask(Requests().Native(NativeType::kStatistics, 6));
     host.reset();
     serving.join();
     return statuses;
@@ -504,7 +505,7 @@ TEST_F(TokenTest, AnotherTokenEndsTheSession) {
 }
 
 TEST_F(TokenTest, LargeBodiesOfStrangersEndTheSession) {
-  Script script;
+  Requests script;
   script.Head({.type = static_cast<MessageType>(NativeType::kModelPart),
                .flags = kFull,
                .payload_size = 8U << 20});
@@ -515,7 +516,7 @@ TEST_F(TokenTest, LargeBodiesOfStrangersEndTheSession) {
 
 TEST_F(TokenTest, WithoutATokenOnTheTargetAuthIsRefused) {
   options_.settings.token.clear();
-  Script script;
+  Requests script;
   script.Native(NativeType::kAuth, 1, Digest{});
   EXPECT_EQ(Statuses(script), std::vector{StatusCode::kFailedPrecondition});
 }

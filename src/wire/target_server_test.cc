@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "wire/testing/memory_target.h"
-#include "wire/testing/script.h"
+#include "wire/testing/requests.h"
 #include "wire/uart_structs.h"
 
 namespace kenning::wire {
@@ -20,7 +20,7 @@ using testing::MemoryBackend;
 using testing::MemoryStore;
 using testing::ParseMessages;
 using testing::Received;
-using testing::Script;
+using testing::Requests;
 using testing::ScriptedChannel;
 
 constexpr std::string_view kSpec =
@@ -29,7 +29,7 @@ constexpr std::string_view kSpec =
 
 class TargetServerTest : public ::testing::Test {
  protected:
-  std::vector<Received> Run(const Script& script, std::size_t most_bytes_a_read = SIZE_MAX) {
+  std::vector<Received> Run(const Requests& script, std::size_t most_bytes_a_read = SIZE_MAX) {
     ScriptedChannel channel(script.bytes, most_bytes_a_read);
     TargetServer server(channel, backend_, store_, options_);
     ended_ = server.Serve();
@@ -38,7 +38,7 @@ class TargetServerTest : public ::testing::Test {
     return ParseMessages(written_, options_.settings.dialect == WireDialect::kNetwork);
   }
   // As text: "LOGS", "DATA ok 5", "DATA fail 5", "OUTPUT ok 8 bytes".
-  std::vector<std::string> Told(const Script& script) {
+  std::vector<std::string> Told(const Requests& script) {
     std::vector<std::string> told;
     for (const Received& one : Run(script)) {
       std::string text = TypeName(one.header.type);
@@ -53,8 +53,8 @@ class TargetServerTest : public ::testing::Test {
     }
     return told;
   }
-  static Script Loaded() {
-    Script script;
+  static Requests Loaded() {
+    Requests script;
     script.Kenning(MessageType::kIoSpec, kSpec).Kenning(MessageType::kModel, "M");
     return script;
   }
@@ -76,7 +76,7 @@ class TargetServerTest : public ::testing::Test {
 
 TEST_F(TargetServerTest, AWholeSession) {
   for (const std::size_t most : {std::size_t{1}, std::size_t{7}, SIZE_MAX}) {
-    Script script = Loaded();
+    Requests script = Loaded();
     script.Kenning(MessageType::kData, std::as_bytes(std::span(sample_)))
         .Kenning(MessageType::kProcess)
         .Kenning(MessageType::kOutput)
@@ -94,7 +94,8 @@ TEST_F(TargetServerTest, AWholeSession) {
     EXPECT_EQ(answers[6].header.flags, 0x0079);
     EXPECT_EQ(answers[7].text(), R"({"a": 1})");
     EXPECT_EQ(answers[8].action(), 12);
-    EXPECT_EQ(answers[9].action(), 1);
+    EXPECT_TRUE(answers[9].body.empty());
+    EXPECT_EQ(answers[9].header.flags, 0x0071);
     EXPECT_EQ(written_.front(), std::byte{0});
     EXPECT_EQ(backend_.loads.back().io_spec, kSpec);
   }
@@ -106,14 +107,14 @@ TEST_F(TargetServerTest, OneWriteForLogsAndAnswer) {
 }
 
 TEST_F(TargetServerTest, PartsAndInterleavedTypes) {
-  Script small(false, 12 + 5);
+  Requests small(false, 12 + 5);
   small.Kenning(MessageType::kIoSpec, kSpec);
   small.Kenning(MessageType::kModel, "MODEL OF SEVERAL PARTS");
   small.Kenning(MessageType::kData, std::as_bytes(std::span(sample_)));
   small.Kenning(MessageType::kProcess);
   EXPECT_EQ(Told(small), AfterLoading({"DATA ok 5", "PROCESS ok 6"}));
   // A request of one part between the parts of another.
-  Script script = Loaded();
+  Requests script = Loaded();
   const ConstBytes bytes = std::as_bytes(std::span(sample_));
   script.Head({.type = MessageType::kData, .flags = kHasPayload | kFirst, .payload_size = 7})
       .Raw(bytes.first(7))
@@ -127,7 +128,7 @@ TEST_F(TargetServerTest, PartsAndInterleavedTypes) {
 }
 
 TEST_F(TargetServerTest, ADynamicModelTakesWholeRows) {
-  Script script;
+  Requests script;
   std::vector<float> rows(12, 1);
   script.Kenning(MessageType::kModel, "D")
       .Kenning(MessageType::kData, std::as_bytes(std::span(rows)))
@@ -145,7 +146,7 @@ TEST_F(TargetServerTest, ADynamicModelTakesWholeRows) {
 }
 
 TEST_F(TargetServerTest, RequestsBeforeTheirTime) {
-  Script script;
+  Requests script;
   script.Kenning(MessageType::kData, "1234567890123456")
       .Kenning(MessageType::kProcess)
       .Kenning(MessageType::kOutput)
@@ -157,7 +158,7 @@ TEST_F(TargetServerTest, RequestsBeforeTheirTime) {
                                       "MODEL fail 3"}));
   EXPECT_TRUE(ended_);
   // Output needs a PROCESS after the last DATA.
-  Script again = Loaded();
+  Requests again = Loaded();
   again.Kenning(MessageType::kProcess)
       .Kenning(MessageType::kData, std::as_bytes(std::span(sample_)))
       .Kenning(MessageType::kOutput)
@@ -174,13 +175,13 @@ TEST_F(TargetServerTest, RequestsBeforeTheirTime) {
 
 struct OddCase {
   const char* name;
-  std::function<void(Script&)> send;
+  std::function<void(Requests&)> send;
   std::vector<std::string> answers;
 };
 
 TEST_F(TargetServerTest, OddMessagesGetAnAnswerAndTheSessionGoesOn) {
   const auto one = [](Header header) {
-    return [header](Script& script) {
+    return [header](Requests& script) {
       script.Head(header);
       for (std::uint32_t i = 0; i < header.body_size(); ++i) script.Raw(BytesOf("x"));
     };
@@ -191,39 +192,41 @@ TEST_F(TargetServerTest, OddMessagesGetAnAnswerAndTheSessionGoesOn) {
   const auto type14 = static_cast<MessageType>(14);
   const std::vector<OddCase> cases = {
       {"invalid JSON",
-       [](Script& s) { s.Kenning(MessageType::kIoSpec, "{"); },
+       [](Requests& s) { s.Kenning(MessageType::kIoSpec, "{"); },
        {"LOGS", "IO_SPEC fail 2"}},
-      {"empty IO_SPEC", [](Script& s) { s.Kenning(MessageType::kIoSpec); }, {"IO_SPEC ok 2"}},
+      {"empty IO_SPEC", [](Requests& s) { s.Kenning(MessageType::kIoSpec); }, {"IO_SPEC ok 2"}},
       {"garbage model",
-       [](Script& s) { s.Kenning(MessageType::kModel, "garbage"); },
+       [](Requests& s) { s.Kenning(MessageType::kModel, "garbage"); },
        {"LOGS", "MODEL fail 3"}},
-      {"RUNTIME", [](Script& s) { s.Kenning(MessageType::kRuntime); }, {"LOGS", "RUNTIME fail 11"}},
-      {"RUNTIME with payload",
-       [](Script& s) { s.Kenning(MessageType::kRuntime, "elf"); },
+      {"RUNTIME",
+       [](Requests& s) { s.Kenning(MessageType::kRuntime); },
        {"LOGS", "RUNTIME fail 11"}},
-      {"LOGS", [](Script& s) { s.Kenning(MessageType::kLogs, "abc"); }, {"LOGS", "LOGS"}},
+      {"RUNTIME with payload",
+       [](Requests& s) { s.Kenning(MessageType::kRuntime, "elf"); },
+       {"LOGS", "RUNTIME fail 11"}},
+      {"LOGS", [](Requests& s) { s.Kenning(MessageType::kLogs, "abc"); }, {"LOGS", "LOGS"}},
       {"TRACE_DATA",
-       [](Script& s) { s.Kenning(MessageType::kTraceData, "abc"); },
+       [](Requests& s) { s.Kenning(MessageType::kTraceData, "abc"); },
        {"LOGS", "TRACE_DATA fail 12"}},
       {"unknown",
        one({.type = type99, .flags = kFull, .payload_size = 7}),
        {"LOGS", "type 99 fail 12"}},
       {"unknown, below", one({.type = type14, .flags = kWhole}), {"LOGS", "type 14 fail 12"}},
       {"payload for PROCESS",
-       [](Script& s) { s.Kenning(MessageType::kProcess, "abc"); },
+       [](Requests& s) { s.Kenning(MessageType::kProcess, "abc"); },
        {"LOGS", "PROCESS fail 6"}},
       {"no FIRST",
        one({.type = MessageType::kData, .flags = kHasPayload | kLast, .payload_size = 4}),
        {"LOGS", "DATA fail 5"}},
       {"no FIRST, no LAST: the rest is part of it",
-       [&](Script& s) {
+       [&](Requests& s) {
          one({.type = MessageType::kData, .flags = kHasPayload, .payload_size = 4})(s);
          one({.type = MessageType::kData, .flags = kHasPayload, .payload_size = 4})(s);
          one({.type = MessageType::kData, .flags = kHasPayload | kLast, .payload_size = 4})(s);
        },
        {"LOGS", "DATA fail 5"}},
       {"FIRST twice",
-       [&](Script& s) {
+       [&](Requests& s) {
          one({.type = MessageType::kData, .flags = kHasPayload | kFirst, .payload_size = 4})(s);
          one({.type = MessageType::kData, .flags = kFull, .payload_size = 16})(s);
        },
@@ -249,18 +252,18 @@ TEST_F(TargetServerTest, OddMessagesGetAnAnswerAndTheSessionGoesOn) {
             .flags = kWhole}),
        {"LOGS", "OUTPUT fail 7"}},
       {"OPTIMIZERS without a list",
-       [](Script& s) { s.Kenning(MessageType::kOptimizers, "{}"); },
+       [](Requests& s) { s.Kenning(MessageType::kOptimizers, "{}"); },
        {"LOGS", "OPTIMIZERS fail 10"}},
       {"OPTIMIZERS without a type",
-       [](Script& s) { s.Kenning(MessageType::kOptimizers, R"({"optimizers": [1]})"); },
+       [](Requests& s) { s.Kenning(MessageType::kOptimizers, R"({"optimizers": [1]})"); },
        {"LOGS", "OPTIMIZERS fail 10"}},
       {"empty UNOPTIMIZED_MODEL",
-       [](Script& s) { s.Kenning(MessageType::kUnoptimizedModel); },
+       [](Requests& s) { s.Kenning(MessageType::kUnoptimizedModel); },
        {"LOGS", "UNOPTIMIZED_MODEL fail 4"}},
   };
   for (const OddCase& odd : cases) {
     SCOPED_TRACE(odd.name);
-    Script script = Loaded();
+    Requests script = Loaded();
     odd.send(script);
     script.Kenning(MessageType::kModel, "M")
         .Kenning(MessageType::kData, std::as_bytes(std::span(sample_)))
@@ -280,7 +283,7 @@ TEST_F(TargetServerTest, OddMessagesGetAnAnswerAndTheSessionGoesOn) {
 TEST_F(TargetServerTest, HugeSizesAreRefusedAtOnceAndEndTheSession) {
   for (const auto type : {MessageType::kData, MessageType::kModel, MessageType::kIoSpec,
                           MessageType::kProcess, static_cast<MessageType>(50)}) {
-    Script script = Loaded();
+    Requests script = Loaded();
     script.Head({.type = type, .flags = kFirst | kLast | kHasPayload, .payload_size = 0xFFFFFFFF});
     script.Raw(BytesOf("a few bytes"));
     const auto told = Told(script);
@@ -296,7 +299,7 @@ TEST_F(TargetServerTest, HugeSizesAreRefusedAtOnceAndEndTheSession) {
 
 TEST_F(TargetServerTest, TooManyProtocolErrorsEndTheSession) {
   options_.limits.max_protocol_errors = 3;
-  Script script;
+  Requests script;
   for (int i = 0; i < 10; ++i) script.Kenning(MessageType::kTraceData);
   EXPECT_EQ(Told(script).size(), 8U);  // LOGS and FAIL each, the fourth being the last
   EXPECT_EQ(ended_.error().code(), ErrorCode::kInvalidData);
@@ -305,7 +308,7 @@ TEST_F(TargetServerTest, TooManyProtocolErrorsEndTheSession) {
 TEST_F(TargetServerTest, ChecksumsWithErrorRecovery) {
   options_.settings.error_recovery = true;
   for (const bool one_part : {true, false}) {
-    Script script(true, one_part ? 1U << 20 : 12 + 9);
+    Requests script(true, one_part ? 1U << 20 : 12 + 9);
     script.Kenning(MessageType::kIoSpec, kSpec).Kenning(MessageType::kModel, "M");
     script.Kenning(MessageType::kData, std::as_bytes(std::span(sample_)));
     script.bytes.back() ^= std::byte{1};
@@ -320,7 +323,7 @@ TEST_F(TargetServerTest, ChecksumsWithErrorRecovery) {
 }
 
 TEST_F(TargetServerTest, AnEngineFailureIsToldByItsText) {
-  Script script;
+  Requests script;
   script.Kenning(MessageType::kModel, "E")
       .Kenning(MessageType::kData, std::as_bytes(std::span(sample_)))
       .Kenning(MessageType::kProcess)
@@ -333,13 +336,13 @@ TEST_F(TargetServerTest, AnEngineFailureIsToldByItsText) {
 }
 
 TEST_F(TargetServerTest, AModelOfHugeTensorsIsRefused) {
-  Script script;
+  Requests script;
   script.Kenning(MessageType::kModel, "H");
   EXPECT_EQ(Told(script), (std::vector<std::string>{"LOGS", "MODEL fail 3"}));
 }
 
 TEST_F(TargetServerTest, SkippedSendingUsesTheModelThatIsThere) {
-  Script script = Loaded();
+  Requests script = Loaded();
   script.Kenning(MessageType::kModel)
       .Kenning(MessageType::kModel, "M2")
       .Kenning(MessageType::kModel);
@@ -358,7 +361,7 @@ TEST_F(TargetServerTest, OptimisingOnTheTarget) {
     return R"({"sha256": ")" + sha256 + R"("})";
   };
   options_.limits.max_part_bytes = 5;  // several reads of the store
-  Script script;
+  Requests script;
   script
       .Kenning(MessageType::kOptimizers,
                R"({"prev_block": {"model_path": "/etc/passwd", "model_type": "keras",
@@ -375,7 +378,7 @@ TEST_F(TargetServerTest, OptimisingOnTheTarget) {
 }
 
 TEST_F(TargetServerTest, TheOfferIsAnsweredWhereTheNativeModeIsOn) {
-  Script script;
+  Requests script;
   script.Kenning(MessageType::kStats, {}, kNativeOffer);
   script.Kenning(MessageType::kStats);
   auto answers = Run(script);
@@ -390,7 +393,7 @@ TEST_F(TargetServerTest, TheOfferIsAnsweredWhereTheNativeModeIsOn) {
 
 TEST_F(TargetServerTest, WithATokenKenningsClientsAreRefused) {
   options_.settings.token = "secret";
-  Script script = Loaded();
+  Requests script = Loaded();
   EXPECT_EQ(Told(script),
             (std::vector<std::string>{"LOGS", "IO_SPEC fail 2", "LOGS", "MODEL fail 3"}));
   EXPECT_THAT(last_log_, HasSubstr("authentication"));
@@ -398,7 +401,7 @@ TEST_F(TargetServerTest, WithATokenKenningsClientsAreRefused) {
 }
 
 TEST_F(TargetServerTest, LogsOfOtherThreadsComeWithTheNextAnswer) {
-  Script script;
+  Requests script;
   script.Kenning(MessageType::kStatus);
   ScriptedChannel channel(script.bytes);
   TargetServer server(channel, backend_, store_, options_);
@@ -422,6 +425,8 @@ TEST_F(TargetServerTest, FailureAnswersOfOthers) {
   EXPECT_EQ(messages[1].header.flags, 0x007A);
   EXPECT_EQ(messages[1].action(), 6);
   EXPECT_EQ(XorOf(bytes), 0);  // two messages, 0x4B each
+  bytes = FailureAnswer(0, 0, false, StatusCode::kBusy, "", settings);
+  EXPECT_EQ(bytes.size(), kHeaderBytes);  // PING has no payload
   bytes = FailureAnswer(71, 9, true, StatusCode::kBusy, "busy", settings);
   messages = ParseMessages(bytes, false);
   ASSERT_EQ(messages.size(), 1U);
@@ -437,15 +442,15 @@ class UartServerTest : public TargetServerTest {
     options_.settings = {
         .dialect = WireDialect::kUart, .error_recovery = true, .max_message_size = 136};
   }
-  static Script Opened() {
-    Script script(true, 136);
+  static Requests Opened() {
+    Requests script(true, 136);
     script.Kenning(MessageType::kPing, {}, kSuccess);
     return script;
   }
 };
 
 TEST_F(UartServerTest, HandshakeStructuresAndClosing) {
-  Script script(true, 136);
+  Requests script(true, 136);
   script.Kenning(MessageType::kStats).Kenning(MessageType::kPing, {}, kSuccess);
   script.Kenning(MessageType::kIoSpec, UartIoSpecFromJson(kSpec).value());
   script.Kenning(MessageType::kModel, "M" + std::string(300, 'x'));
@@ -453,16 +458,16 @@ TEST_F(UartServerTest, HandshakeStructuresAndClosing) {
   script.Kenning(MessageType::kProcess).Kenning(MessageType::kOutput).Kenning(MessageType::kStats);
   script.Kenning(MessageType::kPing, {}, kFail).Kenning(MessageType::kStats);
   backend_.statistics = R"({"allocation_stats": {"peak": 5}, "x_step": [0.5]})";
-  EXPECT_EQ(Told(script),
-            (std::vector<std::string>{"LOGS", "STATS fail 8", "PING ok 1", "LOGS", "IO_SPEC ok 2",
-                                      "LOGS", "MODEL ok 3", "DATA ok 5", "PROCESS ok 6",
-                                      "OUTPUT ok 8 bytes", "STATS ok 96 bytes", "PING ok 0"}));
+  EXPECT_EQ(Told(script), (std::vector<std::string>{
+                              "LOGS", "STATS fail 8", "PING ok 0 bytes", "LOGS", "IO_SPEC ok 2",
+                              "LOGS", "MODEL ok 3", "DATA ok 5", "PROCESS ok 6",
+                              "OUTPUT ok 8 bytes", "STATS ok 96 bytes", "PING fail 0 bytes"}));
   EXPECT_TRUE(ended_);
   EXPECT_THAT(backend_.loads.at(0).io_spec, HasSubstr("input_0"));
 }
 
 TEST_F(UartServerTest, ASessionCanBeOpenedAgain) {
-  Script script = Opened();
+  Requests script = Opened();
   script.Kenning(MessageType::kPing, {}, kFail).Kenning(MessageType::kStatus);
   script.Kenning(MessageType::kPing, {}, kSuccess).Kenning(MessageType::kStatus);
   ScriptedChannel channel(script.bytes);
@@ -495,8 +500,8 @@ TEST_F(UartServerTest, NoiseIsDroppedUntilTheLineIsQuiet) {
   EXPECT_TRUE(receive().has(kSuccess));
   // A byte too much: all that follows is shifted.
   std::vector<std::byte> noise = {std::byte{0xA5}};
-  const Script status = Script(true, 136).Kenning(MessageType::kStatus);
-  Script long_one(true, 136);
+  const Requests status = Requests(true, 136).Kenning(MessageType::kStatus);
+  Requests long_one(true, 136);
   long_one.Kenning(MessageType::kModel, std::string(100, '\xFF'));
   noise.insert(noise.end(), long_one.bytes.begin(), long_one.bytes.end());
   send(noise);
@@ -514,7 +519,7 @@ TEST_F(UartServerTest, AMessageThatBreaksOffIsDropped) {
   auto [host, target] = testing::MakeMemoryPair();
   TargetServer server(*target, backend_, store_, options_);
   std::thread serving([&] { ended_ = server.Serve(); });
-  const Script open = Opened();
+  const Requests open = Opened();
   const ConstBytes half[] = {ConstBytes(open.bytes).first(9)};
   const ConstBytes whole[] = {open.bytes};
   MessageReader reader(*host);

@@ -16,36 +16,36 @@
 namespace kenning::wire::testing {
 
 /// A client's side of an exchange, as bytes.
-class Script {
+class Requests {
  public:
-  explicit Script(bool checksums = false, std::uint32_t max_message_size = 1U << 20)
+  explicit Requests(bool checksums = false, std::uint32_t max_message_size = 1U << 20)
       : checksums_(checksums), parts_(max_message_size, checksums) {}
-  Script& Raw(ConstBytes more) {
+  Requests& Raw(ConstBytes more) {
     bytes.insert(bytes.end(), more.begin(), more.end());
     return *this;
   }
-  Script& Head(const Header& header) { return Raw(EncodeHeader(header)); }
-  Script& Kenning(MessageType type, ConstBytes payload = {}, std::uint16_t flags = 0) {
+  Requests& Head(const Header& header) { return Raw(EncodeHeader(header)); }
+  Requests& Kenning(MessageType type, ConstBytes payload = {}, std::uint16_t flags = 0) {
     const ConstBytes pieces[] = {payload};
     parts_.Add({.type = type, .flags = flags}, pieces);
     for (const ConstBytes piece : parts_.pieces()) Raw(piece);
     parts_.Clear();
     return *this;
   }
-  Script& Kenning(MessageType type, std::string_view payload) {
+  Requests& Kenning(MessageType type, std::string_view payload) {
     return Kenning(type, BytesOf(payload));
   }
-  Script& Native(NativeType type, std::uint32_t id, ConstBytes body = {},
-                 NativePrefix prefix = {}) {
+  Requests& Native(NativeType type, std::uint32_t id, ConstBytes body = {},
+                   NativePrefix prefix = {}) {
     prefix.request_id = id;
     const ConstBytes pieces[] = {body};
     Raw(MakeNativeHead(type, FlowControl::kRequest, 0, prefix, pieces).bytes);
     return Raw(body);
   }
-  Script& Native(NativeType type, std::uint32_t id, std::string_view body) {
+  Requests& Native(NativeType type, std::uint32_t id, std::string_view body) {
     return Native(type, id, BytesOf(body));
   }
-  Script& Infer(std::uint32_t id, std::uint32_t count, ConstBytes body) {
+  Requests& Infer(std::uint32_t id, std::uint32_t count, ConstBytes body) {
     return Native(NativeType::kInfer, id, body, {.sample_count = count});
   }
   std::vector<std::byte> bytes;
