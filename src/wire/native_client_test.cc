@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 using testing::Answer;
 using ::testing::HasSubstr;
 using testing::NativeAnswer;
-using testing::Script;
+using testing::PeerScript;
 using testing::ScriptedPeer;
 
 constexpr char kToken[] = "0123456789abcdef";
@@ -174,7 +174,7 @@ class NativeClientTest : public ::testing::Test {
     return std::ranges::count(requests_, type, [](const Request& one) { return one.type(); });
   }
 
-  std::shared_ptr<Script> script_ = std::make_shared<Script>();
+  std::shared_ptr<PeerScript> script_ = std::make_shared<PeerScript>();
   std::function<std::optional<std::string>(const Request&)> odd_;
   std::vector<Request> requests_;
   std::unique_ptr<TargetClient> client_;

@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::Answer;
 using testing::Message;
-using testing::Script;
+using testing::PeerScript;
 using testing::ScriptedPeer;
 
 constexpr int kWhole = kFirst | kLast;
@@ -85,7 +85,7 @@ class TargetClientTest : public ::testing::Test {
   }
   Result<> Load() { return client_->LoadModel(artifact_, kSpec, {}); }
 
-  std::shared_ptr<Script> script_ = std::make_shared<Script>();
+  std::shared_ptr<PeerScript> script_ = std::make_shared<PeerScript>();
   std::unique_ptr<TargetClient> client_;
   std::vector<std::pair<LogLevel, std::string>> logs_;
   fs::path root_;

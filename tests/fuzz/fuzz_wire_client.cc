@@ -36,7 +36,7 @@ using kenning::WireSettings;
 using namespace kenning::wire;
 using kenning::wire::testing::Answer;
 using kenning::wire::testing::NativeAnswer;
-using kenning::wire::testing::Script;
+using kenning::wire::testing::PeerScript;
 using kenning::wire::testing::ScriptedPeer;
 
 constexpr char kToken[] = "a shared secret";
@@ -216,7 +216,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (target.token) settings.token = kToken;
   const std::string calls = input.Bytes(input.Byte() % 32);
 
-  const auto script = std::make_shared<Script>();
+  const auto script = std::make_shared<PeerScript>();
   script->most_bytes_a_read = (how & 64U) != 0 ? 7 : SIZE_MAX;
   script->ends = (how & 128U) != 0;
   if (settings.dialect == kenning::WireDialect::kNetwork) script->readable.assign(1, '\0');

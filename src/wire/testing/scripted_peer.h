@@ -48,7 +48,7 @@ inline std::string NativeAnswer(NativeType type, std::uint32_t id, const std::st
 }
 
 /// What a peer saw and will say; outlives the channel.
-struct Script {
+struct PeerScript {
   /// Gets each whole message that the client wrote, and gives the bytes that answer it.
   std::function<std::string(const Header& header, const std::string& payload)> answer;
   std::string readable;  ///< Not read yet; begins with what is said unasked.
@@ -59,7 +59,7 @@ struct Script {
 
 class ScriptedPeer final : public Channel {
  public:
-  explicit ScriptedPeer(std::shared_ptr<Script> script) : script_(std::move(script)) {}
+  explicit ScriptedPeer(std::shared_ptr<PeerScript> script) : script_(std::move(script)) {}
   Result<std::size_t> ReadSome(MutableBytes out, Deadline) override {
     std::string& bytes = script_->readable;
     if (bytes.empty() && script_->ends) return 0;
@@ -89,7 +89,7 @@ class ScriptedPeer final : public Channel {
   std::string peer() const override { return "script"; }
 
  private:
-  std::shared_ptr<Script> script_;
+  std::shared_ptr<PeerScript> script_;
   std::string open_;  ///< The beginning of a message.
 };
 
