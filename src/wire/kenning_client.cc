@@ -17,6 +17,7 @@ constexpr int kPings = 5;
 constexpr int kOfferingPings = 2;
 constexpr std::size_t kMaxNoiseBytes = 64 << 10;
 constexpr std::uint32_t kMaxConfirmationBytes = 4096;
+constexpr std::uint32_t kMaxPingBytes = 16;
 constexpr std::uint64_t kMaxStatisticsBytes = std::uint64_t{64} << 20;
 constexpr std::uint64_t kMaxModelBytes = std::uint64_t{2} << 30;
 constexpr std::uint32_t kSmallestMessage = 64;
@@ -40,6 +41,9 @@ std::string_view ActionText(std::byte action) {
   const auto number = std::to_integer<std::size_t>(action);
   return number < std::size(kTexts) ? kTexts[number] : "an unknown action";
 }
+
+/// An answer to PING has an action, or nothing.
+bool IsShort(const Header& header) { return header.payload_size <= kMaxPingBytes; }
 
 ErrorCode CodeOfRefusal(MessageType type) {
   switch (type) {
@@ -160,8 +164,9 @@ Result<> KenningClient::Receive(MessageType type, PayloadSink& sink, double wait
     KENNING_ASSIGN_OR_RETURN(const Header header, link_.NextHeader(deadline, what));
     offer_taken_ |= offering_ && header.has(kNativeOffer);
     // Of a handshake that was tried more than once.
-    const bool late_ping = header.type == MessageType::kPing && header.body_size() == 0;
-    if (late_ping && type != MessageType::kPing && first) {
+    if (header.type == MessageType::kPing && type != MessageType::kPing && first &&
+        IsShort(header)) {
+      KENNING_RETURN_IF_ERROR(SkipBody(header));
       if (deadline.expired()) {
         return link_.End({ErrorCode::kDeadlineExceeded, fmt::format("no {} in time", what)});
       }
@@ -204,6 +209,12 @@ Result<> KenningClient::ReceiveBody(const Header& header, PayloadSink& sink, Dea
        fmt::format("{} sent {} with a wrong checksum: the line lost or changed bytes; a lower baud "
                    "rate or a better cable may help",
                    link_.channel().peer(), ToString(header))});
+}
+
+Result<> KenningClient::SkipBody(const Header& header) {
+  const Result<> skipped = link_.reader().Skip(header.body_size(), link_.ForBytes(0));
+  if (!skipped) return link_.End(skipped.error());
+  return {};
 }
 
 Result<> KenningClient::Refused(const Header& header) {
@@ -282,11 +293,16 @@ Result<bool> KenningClient::AwaitPing(Deadline deadline) {
     if (seen < kHeaderBytes) continue;
     const Header header = DecodeHeader(window);
     const bool ping = header.type == MessageType::kPing && header.flow != FlowControl::kRequest &&
-                      header.payload_size == 0 && !header.has(kHasPayload) &&
-                      header.has(kSuccess) != header.has(kFail);
+                      header.has(kSuccess) != header.has(kFail) && IsShort(header);
     if (!ping) continue;
+    std::array<std::byte, kMaxPingBytes> action{};
+    const auto payload = std::span(action).first(header.body_size());
+    if (Result<> read = link_.reader().Read(payload, deadline); !read) {
+      if (read.error().code() == ErrorCode::kDeadlineExceeded) return false;
+      return link_.End(read.error());
+    }
     const bool checked = link_.settings().error_recovery;
-    if (checked && ChecksumOf(window, {}) != header.checksum) continue;
+    if (checked && ChecksumOf(window, payload) != header.checksum) continue;
     if (header.has(kFail)) {
       return link_.End({ErrorCode::kUnavailable,
                         fmt::format("{} denies a session: it may be serving another client",
@@ -302,13 +318,11 @@ Result<> KenningClient::Close(double wait_s) {
   KENNING_RETURN_IF_ERROR(Send(MessageType::kPing, {}, kFail));
   const Deadline deadline = Deadline::After(wait_s);
   const std::string what = "answer to PING";
-  for (;;) {
-    KENNING_ASSIGN_OR_RETURN(const Header header, link_.NextHeader(deadline, what));
-    if (header.type == MessageType::kPing && header.has(kFail)) return {};
-    if (header.type != MessageType::kPing || header.body_size() > 0 || deadline.expired()) {
-      return link_.End({ErrorCode::kInvalidData, fmt::format("no {}", what)});
-    }
+  KENNING_ASSIGN_OR_RETURN(const Header header, link_.NextHeader(deadline, what));
+  if (header.type != MessageType::kPing || !IsShort(header)) {
+    return link_.End({ErrorCode::kInvalidData, fmt::format("no {}", what)});
   }
+  return SkipBody(header);
 }
 
 Result<> KenningClient::SendIoSpec(const std::string& json) {

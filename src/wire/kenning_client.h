@@ -53,6 +53,7 @@ class KenningClient {
   Result<> ReceiveBody(const Header& header, PayloadSink& sink, Deadline deadline);
   /// An answer that says nothing but yes, or no.
   Result<> Confirm(MessageType type, double wait_s);
+  Result<> SkipBody(const Header& header);
   Result<> Refused(const Header& header);
   Result<bool> AwaitPing(Deadline deadline);
   Result<> WhyRefused(MessageType type, Error error);
