@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
 
 #include "kenning/registry/params_from_text.h"
 
@@ -123,6 +125,67 @@ TEST_F(NetworkProtocolTest, TheTokenIsASecret) {
   const auto off = Make({{"token_file", File("off", good, 0600)}, {"native", std::string("off")}});
   ASSERT_FALSE(off);
   EXPECT_THAT(off.error().ToString(), HasSubstr("needs the native mode"));
+}
+
+TEST_F(NetworkProtocolTest, TlsIsAskedForAsAWhole) {
+  const auto stray = Make({{"tls_ca", std::string("ca.pem")}});
+  ASSERT_FALSE(stray);
+  EXPECT_THAT(stray.error().message(), HasSubstr("tls_ca has no effect while TLS is off"));
+  const auto made = Make({{"tls", std::string("on")}, {"port", std::int64_t{0}}});
+  ASSERT_TRUE(made);
+  EXPECT_EQ((*made)->name(), "tls://localhost:0");
+  const auto listener = (*made)->Listen();
+  ASSERT_FALSE(listener);
+  EXPECT_THAT(listener.error().message(), HasSubstr("the target needs a certificate"));
+}
+
+TEST_F(NetworkProtocolTest, ConnectionsAreEncrypted) {
+  const std::string folder = folder_.string() + "/";
+  const std::string make =
+      "cd '" + folder +
+      "' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -subj /CN=a "
+      "-addext subjectAltName=DNS:localhost -keyout key.pem -out cert.pem 2>/dev/null";
+  ASSERT_EQ(std::system(make.c_str()), 0);
+  const auto server = Make({{"port", std::int64_t{0}},
+                            {"tls", std::string("on")},
+                            {"tls_certificate", folder + "cert.pem"},
+                            {"tls_key", folder + "key.pem"}});
+  ASSERT_TRUE(server);
+  const auto listener = (*server)->Listen();
+  ASSERT_TRUE(listener) << listener.error().ToString();
+  const std::string address = (*listener)->address();
+  const std::int64_t port = std::stol(address.substr(address.rfind(':') + 1));
+  const auto client =
+      Make({{"port", port}, {"tls", std::string("on")}, {"tls_ca", folder + "cert.pem"}});
+  ASSERT_TRUE(client);
+  auto far =
+      std::async(std::launch::async, [&] { return (*listener)->Accept(Deadline::After(60)); });
+  const auto near = (*client)->Connect(Deadline::After(60));
+  ASSERT_TRUE(near) << near.error().ToString();
+  const auto accepted = far.get();
+  ASSERT_TRUE(accepted) << accepted.error().ToString();
+  EXPECT_EQ((*accepted)->descriptor(), -1);
+  const std::array<std::byte, 1> sent = {std::byte{42}};
+  const ConstBytes piece(sent);
+  ASSERT_TRUE((*near)->WriteAll(std::span(&piece, 1), Deadline::After(60)));
+  std::array<std::byte, 4> got = {};
+  EXPECT_EQ((*accepted)->ReadSome(got, Deadline::After(60)).value(), 1U);
+  // The certificate holds no address.
+  const auto by_address = Make({{"host", std::string("127.0.0.1")},
+                                {"port", port},
+                                {"tls", std::string("on")},
+                                {"tls_ca", folder + "cert.pem"}});
+  far = std::async(std::launch::async, [&] { return (*listener)->Accept(Deadline::After(60)); });
+  EXPECT_FALSE((*by_address)->Connect(Deadline::After(60)));
+  EXPECT_FALSE(far.get());
+  const auto by_name = Make({{"host", std::string("127.0.0.1")},
+                             {"port", port},
+                             {"tls", std::string("on")},
+                             {"tls_name", std::string("localhost")},
+                             {"tls_ca", folder + "cert.pem"}});
+  far = std::async(std::launch::async, [&] { return (*listener)->Accept(Deadline::After(60)); });
+  EXPECT_TRUE((*by_name)->Connect(Deadline::After(60)));
+  EXPECT_TRUE(far.get());
 }
 
 }  // namespace

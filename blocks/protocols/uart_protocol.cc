@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "device_params.h"
 #include "transport/uart.h"
 #include "wire_params.h"
 
@@ -31,10 +32,13 @@ class UartTransport final : public Transport {
 
 ParamSchema UartProtocolSchema() {
   ParamSchema own = {{
+      DeviceParam(),
       {.name = "port",
        .type = ParamType::kPath,
-       .description = "The serial line: /dev/ttyUSB0, /dev/serial/by-id/….",
-       .required = true},
+       .description =
+           "The serial line: /dev/ttyUSB0, /dev/serial/by-id/…; needed without a device.",
+       .default_value = ParamValue{},
+       .nullable = true},
       {.name = "baudrate",
        .type = ParamType::kInt,
        .description = "Bits per second; any that the driver takes.",
@@ -53,7 +57,14 @@ Availability ProbeUart() {
               "with -DKENNING_UART=ON"};
 }
 
-Result<std::unique_ptr<Transport>> MakeUartProtocol(const Params& params, BlockContext&) {
+Result<std::unique_ptr<Transport>> MakeUartProtocol(const Params& given, BlockContext&) {
+  KENNING_ASSIGN_OR_RETURN(const Params params,
+                           WithDevice(given, UartProtocolSchema(), "UARTProtocol"));
+  if (!params.Has("port")) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "UARTProtocol: which serial line? Give port, for example /dev/ttyUSB0 (see: ls "
+                "/dev/serial/by-id)");
+  }
   KENNING_ASSIGN_OR_RETURN(WireSettings settings, WireSettingsFrom(params, WireDialect::kUart));
   return std::make_unique<UartTransport>(
       std::move(settings), UartSettings{.port = params.String("port"),
