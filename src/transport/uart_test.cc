@@ -211,11 +211,29 @@ TEST_F(UartTest, AListenerWaitsForTheFirstBytes) {
 TEST_F(UartTest, AListenerNoticesThatItsDeviceWent) {
   const auto cable = PtyPair::Make(115200);
   ASSERT_TRUE(cable);
-  auto listener = ListenUart({.port = (*cable)->far_path(), .baud_rate = 115200});
+  // A name of our own: the system gives the terminal's away again.
+  const auto link =
+      std::filesystem::path(::testing::TempDir()) / ("line-" + std::to_string(::getpid()));
+  std::filesystem::create_symlink((*cable)->far_path(), link);
+  auto listener = ListenUart({.port = link.string(), .baud_rate = 115200});
   ASSERT_TRUE(listener);
+  std::filesystem::remove(link);
   (*cable)->Cut();
   EXPECT_EQ((*listener)->Accept(Soon()).error().code(), ErrorCode::kIo);
   EXPECT_EQ((*listener)->Accept(Soon()).error().code(), ErrorCode::kTargetLost);
+  // Plugged in again.
+  const auto again = PtyPair::Make(115200);
+  ASSERT_TRUE(again);
+  std::filesystem::create_symlink((*again)->far_path(), link);
+  auto client = OpenUart({.port = (*again)->near_path(), .baud_rate = 115200});
+  ASSERT_TRUE(client);
+  // Opening the line drops what came before.
+  EXPECT_EQ((*listener)->Accept(Deadline::After(0.02)).error().code(),
+            ErrorCode::kDeadlineExceeded);
+  ASSERT_TRUE(Write(**client, EveryByte(4)));
+  const auto server = (*listener)->Accept(Soon());
+  EXPECT_TRUE(server) << server.error().ToString();
+  std::filesystem::remove(link);
 }
 
 TEST_F(UartTest, AnInheritedTerminalIsAdopted) {
