@@ -136,12 +136,20 @@ extern \"C\" const kenning::EngineModule* kenning_engine_module() {
   set_property(GLOBAL APPEND PROPERTY KENNING_ENGINE_MODULES kenning_engine_${name})
 endfunction()
 
-# Writes builtin_blocks.cc: the list of registration functions, and nothing else.
+# Writes builtin_blocks.cc: the list of registration functions, and nothing else. With ONLY a regular
+# expression chooses among the libraries; with LIBRARIES a variable gets their names.
 function(kenning_generate_builtin_blocks output)
+  cmake_parse_arguments(arg "" "ONLY;LIBRARIES" "" ${ARGN})
   get_property(functions GLOBAL PROPERTY KENNING_REGISTER_FUNCTIONS)
+  get_property(libraries GLOBAL PROPERTY KENNING_REGISTER_LIBRARIES)
   set(declarations "")
   set(calls "")
-  foreach(function IN LISTS functions)
+  set(chosen "")
+  foreach(function library IN ZIP_LISTS functions libraries)
+    if(arg_ONLY AND NOT library MATCHES "${arg_ONLY}")
+      continue()
+    endif()
+    list(APPEND chosen ${library})
     string(APPEND declarations "void ${function}(Registry& registry);\n")
     string(APPEND calls "  ${function}(registry);\n")
   endforeach()
@@ -155,4 +163,7 @@ void RegisterBuiltinBlocks(Registry& registry) {
 @calls@}
 }  // namespace kenning
 ")
+  if(arg_LIBRARIES)
+    set(${arg_LIBRARIES} "${chosen}" PARENT_SCOPE)
+  endif()
 endfunction()

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "faults.h"
 #include "kenning/base/file.h"
 
 namespace kenning::null_engine {
@@ -51,7 +52,7 @@ double FirstElement(const TensorView& view) {
 
 class NullSession final : public Session {
  public:
-  explicit NullSession(ModelSpec spec) : spec_(std::move(spec)) {}
+  NullSession(ModelSpec spec, Faults faults) : spec_(std::move(spec)), faults_(std::move(faults)) {}
 
   const ModelSpec& spec() const override { return spec_; }
 
@@ -78,6 +79,7 @@ class NullSession final : public Session {
       const TensorView view{out.data, out.size_bytes, out.dtype, out.shape};
       KENNING_RETURN_IF_ERROR(Check("output", spec_.outputs[i], view));
     }
+    KENNING_RETURN_IF_ERROR(faults_.BeforeInvoke());
     const double value = FirstElement(inputs[0]);
     for (const MutableTensorView& output : outputs) {
       if (output.dtype == DType::kFloat32) {
@@ -106,16 +108,22 @@ class NullSession final : public Session {
   }
 
   ModelSpec spec_;
+  Faults faults_;
 };
+
+Result<nlohmann::json> ReadDocument(const std::filesystem::path& path) {
+  KENNING_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kLargestFile));
+  nlohmann::json document = nlohmann::json::parse(text, nullptr, false);
+  if (!document.is_object()) {
+    return Fail(ErrorCode::kInvalidModel, fmt::format("{}: not a JSON object", path.string()));
+  }
+  return document;
+}
 
 }  // namespace
 
 Result<ModelSpec> InspectNull(const std::filesystem::path& path) {
-  KENNING_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kLargestFile));
-  const nlohmann::json document = nlohmann::json::parse(text, nullptr, false);
-  if (!document.is_object()) {
-    return Fail(ErrorCode::kInvalidModel, fmt::format("{}: not a JSON object", path.string()));
-  }
+  KENNING_ASSIGN_OR_RETURN(const nlohmann::json document, ReadDocument(path));
   ModelSpec spec;
   KENNING_ASSIGN_OR_RETURN(spec.inputs, ReadSpecs(document, "inputs", path.string()));
   KENNING_ASSIGN_OR_RETURN(spec.outputs, ReadSpecs(document, "outputs", path.string()));
@@ -130,7 +138,10 @@ Result<std::unique_ptr<Session>> NullRuntime::Load(const std::filesystem::path& 
         fmt::format("{}: the null engine runs format \"null\", not \"{}\"", path.string(), format));
   }
   KENNING_ASSIGN_OR_RETURN(ModelSpec spec, InspectNull(path));
-  return std::make_unique<NullSession>(std::move(spec));
+  KENNING_ASSIGN_OR_RETURN(const nlohmann::json document, ReadDocument(path));
+  KENNING_ASSIGN_OR_RETURN(Faults faults, Faults::FromModel(document, path.string()));
+  KENNING_RETURN_IF_ERROR(faults.WhileLoading());
+  return std::make_unique<NullSession>(std::move(spec), std::move(faults));
 }
 
 }  // namespace kenning::null_engine

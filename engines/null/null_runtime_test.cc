@@ -57,5 +57,26 @@ TEST(NullRuntimeTest, RefusesBrokenModels) {
             ErrorCode::kUnsupported);
 }
 
+TEST(NullRuntimeTest, FaultsComeOnOrderAlone) {
+  NullRuntime runtime("");
+  const auto model = [](const std::string& faults) {
+    return R"({"inputs": [{"name": "x", "dtype": "float32", "shape": [1]}],
+               "outputs": [{"name": "y", "dtype": "float32", "shape": [1]}], "faults": )" +
+           faults + "}";
+  };
+  EXPECT_EQ(
+      runtime.Load(WriteModel("bad.null", model(R"({"explode": true})")), "null").error().code(),
+      ErrorCode::kInvalidModel);
+  const auto path = WriteModel("fault.null", model(R"({"crash_after": 1, "call": "write /"})"));
+  auto session = runtime.Load(path, "null").value();
+  Tensor x = Tensor::Create(DType::kFloat32, {1}).value();
+  Tensor y = Tensor::Create(DType::kFloat32, {1}).value();
+  x.as<float>()[0] = 1;
+  const std::vector<TensorView> in = {x.view()};
+  const std::vector<MutableTensorView> out = {y.mutable_view()};
+  EXPECT_EQ(session->Invoke(in, out).error().code(), ErrorCode::kEngineFailure);
+  EXPECT_DEATH(static_cast<void>(session->Invoke(in, out)), "");
+}
+
 }  // namespace
 }  // namespace kenning::null_engine

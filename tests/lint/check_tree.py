@@ -58,7 +58,7 @@ OWNERS = {
     r"onnx/onnx\.pb\.h": ("engines/onnxruntime/", "engines/libtorch/", "benchmarks/", "tests/fuzz/"),
     r"torch/|ATen/|c10/|caffe2/": ("engines/libtorch/",),
     r"yaml-cpp/": ("src/scenario/",),
-    r"CLI/": ("src/cli/",),
+    r"CLI/": ("src/cli/", "target/"),
     r"spdlog/": ("src/base/",),
     r"openssl/": ("src/base/", "src/transport/"),
     r"libserialport\.h": ("src/transport/",),
