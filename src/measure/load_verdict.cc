@@ -150,9 +150,19 @@ std::span<const QueryTimes> QueriesOf(const LoadRun& run, const LoadTrial& trial
       .subspan(first, std::min<std::size_t>(trial.queries, run.queries.size() - first));
 }
 
+/// The highest rate below every one that failed; of those that were confirmed, if there are any.
+const LoadTrial* BestTrial(const LoadRun& run, std::optional<double> failed) {
+  const LoadTrial* best = nullptr;
+  for (const LoadTrial& trial : run.trials) {
+    if (failed && trial.rate_qps >= *failed) continue;
+    const bool better = best == nullptr || (trial.confirms && !best->confirms) ||
+                        (trial.confirms == best->confirms && trial.rate_qps > best->rate_qps);
+    if (better) best = &trial;
+  }
+  return best;
+}
+
 LoadVerdict JudgePeak(const LoadRun& run) {
-  // The best rate is one that passed each time that it was tried.
-  std::optional<double> passed;
   std::optional<double> failed;
   for (const LoadTrial& trial : run.trials) {
     std::uint64_t over = 0;
@@ -160,16 +170,7 @@ LoadVerdict JudgePeak(const LoadRun& run) {
       failed = std::min(failed.value_or(trial.rate_qps), trial.rate_qps);
     }
   }
-  const LoadTrial* best = nullptr;
-  bool confirmed = false;
-  for (const LoadTrial& trial : run.trials) {
-    if (failed && trial.rate_qps >= *failed) continue;
-    if (!passed || trial.rate_qps >= *passed) {
-      confirmed = (best != nullptr && trial.rate_qps == *passed && confirmed) || trial.confirms;
-      passed = trial.rate_qps;
-      best = &trial;
-    }
-  }
+  const LoadTrial* const best = BestTrial(run, failed);
   if (best == nullptr) {
     LoadVerdict verdict = Figures(run.queries, run);
     Set(verdict, LoadState::kInvalid,
@@ -179,12 +180,12 @@ LoadVerdict JudgePeak(const LoadRun& run) {
   }
   LoadVerdict verdict = Figures(QueriesOf(run, *best), run);
   JudgeServer(QueriesOf(run, *best), run, verdict);
-  verdict.peak_qps = passed;
+  verdict.peak_qps = best->rate_qps;
   verdict.next_qps = failed;
   if (verdict.state != LoadState::kValid) return verdict;
   if (!failed) {
     Set(verdict, LoadState::kNeedsMore, "no rate that was tried is too high: the search was cut");
-  } else if (!confirmed) {
+  } else if (!best->confirms) {
     Set(verdict, LoadState::kNeedsMore, "the best rate was not confirmed by a second run");
   }
   return verdict;
