@@ -20,7 +20,7 @@ std::optional<std::uint64_t> BytesOf(DType dtype, const Shape& shape) {
   return *count * size;
 }
 
-bool IsOpen(const Shape& shape) { return std::ranges::count(shape, kAnyDim) > 0; }
+bool IsOpen(std::span<const std::int64_t> shape) { return std::ranges::count(shape, kAnyDim) > 0; }
 
 }  // namespace
 
@@ -52,7 +52,7 @@ Result<std::vector<Shape>> SampleBuffers::ShapesOf(std::uint64_t bytes) const {
     Shape one = shapes[i];
     const bool open = IsOpen(one);
     if (open) {
-      if (one.front() != kAnyDim || IsOpen(Shape(one.begin() + 1, one.end()))) {
+      if (one.front() != kAnyDim || IsOpen(std::span(one).subspan(1))) {
         return Fail(ErrorCode::kInvalidArgument,
                     fmt::format("input {} is {}: its shape cannot be told from {} bytes",
                                 spec_inputs_[i].name, ToString(spec_inputs_[i]), bytes));
