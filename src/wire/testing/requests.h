@@ -19,7 +19,7 @@ namespace kenning::wire::testing {
 class Requests {
  public:
   explicit Requests(bool checksums = false, std::uint32_t max_message_size = 1U << 20)
-      : checksums_(checksums), parts_(max_message_size, checksums) {}
+      : parts_(max_message_size, checksums) {}
   Requests& Raw(ConstBytes more) {
     bytes.insert(bytes.end(), more.begin(), more.end());
     return *this;
@@ -51,7 +51,6 @@ class Requests {
   std::vector<std::byte> bytes;
 
  private:
-  bool checksums_;
   OutgoingParts parts_;
 };
 
@@ -91,7 +90,8 @@ inline std::vector<Received> ParseMessages(ConstBytes bytes, bool greeting = tru
     const auto header = reader.ReadHeader(ended, Deadline::Never());
     if (!header || ended) return messages;
     Received one{.header = *header};
-    if (IsNative(header->type)) {
+    // A server without the native mode answers these types as any that it does not know.
+    if (IsNative(header->type) && header->payload_size >= kNativePrefixBytes) {
       NativePrefixBytes prefix;
       if (!reader.Read(prefix, Deadline::Never())) return messages;
       one.prefix = DecodePrefix(prefix);
