@@ -94,8 +94,8 @@ class Agent::Impl {
       const std::int64_t now_ns = MonotonicNowNs();
       if (stops > 0) Stop(stops, now_ns);
       if (session_ != nullptr) session_->Watch(now_ns);
-      Drain(now_ns);
       lingering_.Work(now_ns);
+      Drain(now_ns);
       if (accepting(now_ns)) AcceptAll(now_ns);
     }
     return result_;
@@ -111,7 +111,7 @@ class Agent::Impl {
 
   int Timeout(std::int64_t now_ns) const {
     if (session_ != nullptr) return session_->busy() || stopping() ? kWatchBusy_ms : kWatchIdle_ms;
-    if (!lingering_.empty() || now_ns < paused_until_ns_) return kWatchBusy_ms;
+    if (stopping() || !lingering_.empty() || now_ns < paused_until_ns_) return kWatchBusy_ms;
     return -1;
   }
 
@@ -206,7 +206,8 @@ class Agent::Impl {
         return;
       }
     }
-    // Too many at once: the end of the connection is the answer.
+    // Too many at once: no request is read. The few bytes fit into the socket's buffer.
+    static_cast<void>(SendBusyNotice(*channel, text, Deadline::After(0)));
     lingering_.Add(std::move(channel), now_ns);
   }
 

@@ -13,6 +13,7 @@
 #include "kenning/base/log.h"
 #include "sandbox.h"
 #include "session_process.h"
+#include "wire/logs.h"
 #include "wire/message_reader.h"
 
 namespace kenning::target {
@@ -80,11 +81,7 @@ int ServeSession(Channel& channel, const SessionSetup& setup, SessionPage* page,
 /// Answers the first request, whatever it is.
 void SayBusy(Channel& channel, const WireSettings& settings, const std::string& text) {
   const Deadline deadline = Deadline::After(kBusyTime_s);
-  if (settings.dialect == WireDialect::kNetwork) {
-    const std::byte greeting{0};
-    const ConstBytes piece(&greeting, 1);
-    if (!channel.WriteAll({&piece, 1}, deadline)) return;
-  }
+  if (!SendBusyNotice(channel, text, deadline)) return;
   wire::MessageReader reader(channel);
   bool ended = false;
   const Result<wire::Header> header = reader.ReadHeader(ended, deadline);
@@ -107,6 +104,19 @@ void SayBusy(Channel& channel, const WireSettings& settings, const std::string& 
 }
 
 }  // namespace
+
+Result<> SendBusyNotice(Channel& channel, const std::string& text, Deadline deadline) {
+  std::vector<std::byte> payload;
+  wire::AppendLog(payload, LogLevel::kError, text);
+  const std::byte greeting{0};
+  const wire::HeaderBytes header = wire::EncodeHeader(
+      {.type = wire::MessageType::kLogs,
+       .flow = wire::FlowControl::kTransmission,
+       .flags = wire::kIsKenning | wire::kHasPayload | wire::kFirst | wire::kLast,
+       .payload_size = static_cast<std::uint32_t>(payload.size())});
+  const ConstBytes pieces[] = {{&greeting, 1}, header, payload};
+  return channel.WriteAll(pieces, deadline);
+}
 
 void RunSessionWorker(Channel& channel, const SessionSetup& setup, SessionPage* page,
                       const std::filesystem::path& scratch, pid_t parent) {

@@ -25,4 +25,7 @@ struct SessionSetup;
 [[noreturn]] void RunBusyWorker(Channel& channel, const WireSettings& settings,
                                 const std::string& text, pid_t parent);
 
+/// The network's greeting and a line of LOGS: all that can be said without reading a request.
+Result<> SendBusyNotice(Channel& channel, const std::string& text, Deadline deadline);
+
 }  // namespace kenning::target
