@@ -34,6 +34,7 @@ class ClientLink {
 
   const WireSettings& settings() const { return settings_; }
   const ClientOptions& options() const { return options_; }
+  void IgnoreCancel() { options_.cancel = nullptr; }
   const AnswerTimes& times() const { return times_; }
   Channel& channel() { return *channel_; }
   MessageReader& reader() { return reader_; }

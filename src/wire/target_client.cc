@@ -317,6 +317,8 @@ Result<TargetClient::Optimised> TargetClient::Optimize(const ModelArtifact& mode
   return impl_->OptimizeKenning(model, source, json, optimizers_json);
 }
 
+void TargetClient::IgnoreCancel() { impl_->link.IgnoreCancel(); }
+
 Result<> TargetClient::Disconnect() {
   KENNING_RETURN_IF_ERROR(impl_->link.Usable());
   Result<> closed;

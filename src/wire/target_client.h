@@ -124,6 +124,8 @@ class TargetClient {
   Result<Optimised> Optimize(const ModelArtifact& model, const std::string& io_spec_json,
                              const std::string& optimizers_json);
 
+  /// From now on the user's wish to stop is not looked at: for what ends a session in order.
+  void IgnoreCancel();
   /// Ends the session in order (UART: PING with FAIL). The destructor does so, without waiting
   /// long.
   Result<> Disconnect();
