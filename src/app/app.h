@@ -41,6 +41,7 @@ struct Plan {
   std::string model_format;             ///< Of the wrapper's model.
   std::optional<ModelSpec> model_spec;  ///< Where the model file is already there.
   std::vector<std::string> formats;     ///< After the wrapper and after each optimizer.
+  std::string target;                   ///< The target that is used ("tcp://…"); empty: none.
   std::vector<std::string> notes;       ///< "dataset not here yet: 30 MB will be downloaded", …
 };
 
@@ -55,6 +56,11 @@ struct Blocks;
 /// the plan's blocks (app/make_blocks.h); steps of one command share them.
 Result<ModelArtifact> RunOptimize(const Plan& plan, const Blocks& made, AppContext& context);
 
+/// Whether an optimizer's `location` is the target.
+bool RunsOnTarget(const ScenarioBlock& optimizer);
+/// Whether one of the steps needs the scenario's target.
+bool UsesTarget(const Scenario& scenario, const StepSet& steps);
+
 struct TestOptions {
   /// Shown in comparisons; empty: the wrapper's model_name, else the measurements' file stem.
   std::string name;
@@ -63,9 +69,16 @@ struct TestOptions {
   std::optional<std::size_t> max_samples;  ///< Only the first so many test samples.
   double sample_interval_s = 0.1;          ///< Of the system sampler.
 };
-/// Loads the final artifact (of the last optimizer, or the wrapper's model) and runs the test
-/// split. On cancellation returns the partial record with log.complete == false.
-Result<RunRecord> RunTest(const Plan& plan, const TestOptions& options, const Blocks& made,
-                          AppContext& context);
+struct TestOutcome {
+  RunRecord record;
+  /// Of a run that broke off after something was measured (kTargetLost, kDeadlineExceeded): the
+  /// record is what was measured until then, with log.complete == false.
+  std::optional<Error> failure;
+};
+/// Loads the final artifact (of the last optimizer, or the wrapper's model), here or, where the
+/// scenario has a protocol, on the target, and runs the test split. On cancellation gives the
+/// partial record with log.complete == false.
+Result<TestOutcome> RunTest(const Plan& plan, const TestOptions& options, const Blocks& made,
+                            AppContext& context);
 
 }  // namespace kenning

@@ -76,6 +76,11 @@ Result<Blocks> MakeBlocks(const Plan& plan, AppContext& context) {
   Blocks made;
   KENNING_ASSIGN_OR_RETURN(made.platform, MakePlatform(scenario, context));
   BlockContext blocks = MakeBlockContext(context, made.platform.get());
+  if (UsesTarget(scenario, plan.steps)) {
+    KENNING_ASSIGN_OR_RETURN(made.target, MakeRemoteTarget(*scenario.protocol, blocks, context));
+    // A target that cannot be reached is found out before data are fetched and models optimised.
+    KENNING_RETURN_IF_ERROR(made.target->Open());
+  }
   KENNING_ASSIGN_OR_RETURN(made.dataset, MakeDataset(scenario, blocks, context));
   KENNING_ASSIGN_OR_RETURN(made.wrapper,
                            scenario.model_wrapper->info->make_model_wrapper(

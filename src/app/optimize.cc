@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "app/app.h"
 #include "app/artifact_store.h"
 #include "app/calibration.h"
@@ -26,6 +28,17 @@ Result<ModelArtifact> RunOptimizer(const ScenarioBlock& block, const ModelArtifa
 
 }  // namespace
 
+bool RunsOnTarget(const ScenarioBlock& optimizer) {
+  const auto location = optimizer.params.values().find("location");
+  return location != optimizer.params.values().end() && optimizer.params.Has("location") &&
+         optimizer.params.String("location") == "target";
+}
+
+bool UsesTarget(const Scenario& scenario, const StepSet& steps) {
+  if (!scenario.protocol) return false;
+  return steps.test || (steps.optimize && std::ranges::any_of(scenario.optimizers, RunsOnTarget));
+}
+
 Result<ModelArtifact> RunOptimize(const Plan& plan, const Blocks& made, AppContext& context) {
   BlockContext blocks = MakeBlockContext(context, made.platform.get());
   std::optional<DatasetCalibration> calibration;
@@ -34,8 +47,20 @@ Result<ModelArtifact> RunOptimize(const Plan& plan, const Blocks& made, AppConte
   }
   OptimizeContext optimize{calibration ? &*calibration : nullptr, context.progress, context.cancel};
   ModelArtifact artifact = made.wrapper->model();
-  for (std::size_t i = 0; i < plan.scenario.optimizers.size(); ++i) {
-    const ScenarioBlock& block = plan.scenario.optimizers[i];
+  const std::vector<ScenarioBlock>& all = plan.scenario.optimizers;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const ScenarioBlock& block = all[i];
+    if (RunsOnTarget(block)) {
+      std::size_t end = i + 1;
+      while (end < all.size() && RunsOnTarget(all[end])) ++end;
+      KENNING_ASSIGN_OR_RETURN(
+          artifact,
+          made.target->Optimize(std::span(all).subspan(i, end - i), artifact,
+                                end < plan.formats.size() ? plan.formats[end] : "", blocks),
+          fmt::format("{} ({})", block.key_path, block.info->name));
+      i = end - 1;
+      continue;
+    }
     optimize.output_format = i + 1 < plan.formats.size() ? plan.formats[i + 1] : "";
     KENNING_ASSIGN_OR_RETURN(artifact, RunOptimizer(block, artifact, blocks, optimize),
                              fmt::format("{} ({})", block.key_path, block.info->name));

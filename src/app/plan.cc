@@ -59,12 +59,13 @@ Result<> CheckAvailable(const ScenarioBlock& block) {
 Result<> CheckAllAvailable(const Scenario& scenario, const StepSet& steps) {
   if (steps.optimize) {
     for (const ScenarioBlock& block : scenario.optimizers) {
-      KENNING_RETURN_IF_ERROR(CheckAvailable(block));
+      if (!RunsOnTarget(block)) KENNING_RETURN_IF_ERROR(CheckAvailable(block));
     }
   }
   for (const auto* block : {&scenario.model_wrapper, &scenario.dataset}) {
     if (*block) KENNING_RETURN_IF_ERROR(CheckAvailable(**block));
   }
+  if (UsesTarget(scenario, steps)) return CheckAvailable(*scenario.protocol);
   if (steps.test && scenario.runtime) KENNING_RETURN_IF_ERROR(CheckAvailable(*scenario.runtime));
   return {};
 }
@@ -92,12 +93,12 @@ Result<std::string> FormatOfModel(const ScenarioBlock& wrapper, const Registry& 
 }
 
 void CheckLocations(const Scenario& scenario, Problems& problems) {
+  if (scenario.protocol) return;
   for (const ScenarioBlock& block : scenario.optimizers) {
-    const auto location = block.params.values().find("location");
-    if (location != block.params.values().end() && block.params.String("location") == "target") {
+    if (RunsOnTarget(block)) {
       problems.Add(block,
-                   "location \"target\": optimising on the target needs the target agent, "
-                   "which is not part of this version; use \"host\"");
+                   "location \"target\": the scenario has no protocol block, which says how to "
+                   "reach the target; add one, or use \"host\"");
     }
   }
 }
@@ -135,7 +136,9 @@ void CheckWritable(const ScenarioBlock& block, Problems& problems) {
 Result<> CheckOptimisedModelThere(const Scenario& scenario, Problems& problems) {
   const auto path = OutputPath(scenario.optimizers.back(), "compiled_model_path", problems);
   std::filesystem::path copy;
-  if (scenario.runtime) copy = OutputPath(*scenario.runtime, "save_model_path", problems);
+  if (scenario.runtime && !scenario.protocol) {
+    copy = OutputPath(*scenario.runtime, "save_model_path", problems);
+  }
   KENNING_RETURN_IF_ERROR(problems.Finish());
   std::error_code ignored;
   if (std::filesystem::exists(path, ignored)) return {};
@@ -157,7 +160,10 @@ Result<> InspectModel(Plan& plan, BlockContext& blocks) {
                 fmt::format("{}: {}.parameters.model_path: the model {} does not exist",
                             ToString(wrapper.where), wrapper.key_path, path.string()));
   }
-  KENNING_ASSIGN_OR_RETURN(plan.model_spec, blocks.inspect_model(path, plan.model_format));
+  auto spec = blocks.inspect_model(path, plan.model_format);
+  // The engine may be there on the target alone.
+  if (!spec && plan.scenario.protocol && spec.error().code() == ErrorCode::kUnavailable) return {};
+  KENNING_ASSIGN_OR_RETURN(plan.model_spec, std::move(spec));
   return {};
 }
 
@@ -211,7 +217,7 @@ Result<Plan> MakePlan(Scenario scenario, StepSet steps, AppContext& context) {
   if (steps.optimize) {
     for (const ScenarioBlock& block : plan.scenario.optimizers) CheckWritable(block, problems);
   }
-  if (steps.test && plan.scenario.runtime) {
+  if (steps.test && plan.scenario.runtime && !plan.scenario.protocol) {
     OutputPath(*plan.scenario.runtime, "save_model_path", problems);
   }
   KENNING_RETURN_IF_ERROR(problems.Finish());
@@ -221,6 +227,11 @@ Result<Plan> MakePlan(Scenario scenario, StepSet steps, AppContext& context) {
   }
   KENNING_ASSIGN_OR_RETURN(const auto platform, MakePlatform(plan.scenario, context));
   BlockContext blocks = MakeBlockContext(context, platform.get());
+  if (UsesTarget(plan.scenario, steps)) {
+    KENNING_ASSIGN_OR_RETURN(const auto target,
+                             MakeRemoteTarget(*plan.scenario.protocol, blocks, context));
+    plan.target = target->name();
+  }
   KENNING_RETURN_IF_ERROR(InspectModel(plan, blocks));
   if (plan.model_spec) KENNING_RETURN_IF_ERROR(CheckSamplesFit(plan.scenario, blocks));
   return plan;
@@ -251,15 +262,23 @@ std::string DescribePlan(const Plan& plan) {
     line("dataset", scenario.dataset->info->name);
     parameters(*scenario.dataset, "");
   }
+  if (!plan.target.empty()) {
+    line("target", fmt::format("{} ({})", plan.target, scenario.protocol->info->name));
+    parameters(*scenario.protocol, "");
+  }
   for (std::size_t i = 0; plan.steps.optimize && i < scenario.optimizers.size(); ++i) {
     const ScenarioBlock& block = scenario.optimizers[i];
-    line("optimize", fmt::format("{} ({} -> {}) -> {}", block.info->name, plan.formats[i],
-                                 plan.formats[i + 1], block.params.String("compiled_model_path")));
+    line("optimize", fmt::format("{} ({} -> {}) -> {}{}", block.info->name, plan.formats[i],
+                                 plan.formats[i + 1], block.params.String("compiled_model_path"),
+                                 RunsOnTarget(block) ? ", on the target" : ""));
     parameters(block, "compiled_model_path");
   }
   if (plan.steps.test) {
-    line("test", scenario.runtime ? scenario.runtime->info->name
-                                  : fmt::format("first runtime for {}", plan.formats.back()));
+    line("test",
+         fmt::format("{}{}",
+                     scenario.runtime ? scenario.runtime->info->name
+                                      : fmt::format("first runtime for {}", plan.formats.back()),
+                     scenario.protocol ? ", on the target" : ""));
     if (!scenario.optimizers.empty()) {
       line("  runs", scenario.optimizers.back().params.String("compiled_model_path"));
     }

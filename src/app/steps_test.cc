@@ -125,7 +125,8 @@ class StepsTest : public testing::Test {
   }
   Result<RunRecord> TestStep(const Plan& plan, const TestOptions& options) {
     KENNING_ASSIGN_OR_RETURN(const Blocks made, MakeBlocks(plan, context_));
-    return RunTest(plan, options, made, context_);
+    KENNING_ASSIGN_OR_RETURN(TestOutcome outcome, RunTest(plan, options, made, context_));
+    return std::move(outcome.record);
   }
 
   std::filesystem::path folder_;

@@ -44,9 +44,11 @@ Result<> ProvideToolchains(const Scenario& scenario, const StepSet& steps,
   const bool known = !formats.empty();
   for (std::size_t i = 0; steps.optimize && i < scenario.optimizers.size(); ++i) {
     const ScenarioBlock& block = scenario.optimizers[i];
+    if (RunsOnTarget(block)) continue;
     KENNING_RETURN_IF_ERROR(Provide(*block.info, block.key_path, known ? formats[i] : "", context));
   }
-  if (!steps.test) return {};
+  // What runs on the target is the target's to provide.
+  if (!steps.test || scenario.protocol) return {};
   if (scenario.runtime) {
     return Provide(*scenario.runtime->info, scenario.runtime->key_path, known ? formats.back() : "",
                    context);

@@ -189,7 +189,8 @@ class Pipeline {
     test.max_samples = options_.max_samples;
     if (!options_.model_names.empty()) test.name = options_.model_names[0];
     KENNING_RETURN_IF_ERROR(MakeBlocksOnce(), "test");
-    KENNING_ASSIGN_OR_RETURN(RunRecord record, RunTest(*plan_, test, *blocks_, app_), "test");
+    KENNING_ASSIGN_OR_RETURN(TestOutcome outcome, RunTest(*plan_, test, *blocks_, app_), "test");
+    RunRecord& record = outcome.record;
     if (record.name.empty()) {
       record.name =
           options_.measurements.empty() ? "run" : options_.measurements[0].stem().string();
@@ -199,10 +200,14 @@ class Pipeline {
                               "saving the measurements");
     }
     if (!record.log.complete) {
-      LogError("interrupted; {}", options_.measurements.empty()
-                                      ? "nothing was saved, as --measurements is not given"
-                                      : "the partial measurements, marked as such, are in " +
-                                            options_.measurements[0].string());
+      const std::string kept = options_.measurements.empty()
+                                   ? "nothing was saved, as --measurements is not given"
+                                   : "the partial measurements, marked as such, are in " +
+                                         options_.measurements[0].string();
+      if (outcome.failure) {
+        return Fail(std::move(*outcome.failure).AddContext("test (" + kept + ")"));
+      }
+      LogError("interrupted; {}", kept);
       return kCancelled;
     }
     fmt::print("{}", RunSummary(record, types_));
