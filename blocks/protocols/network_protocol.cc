@@ -7,32 +7,11 @@
 
 #include "device_params.h"
 #include "transport/tcp.h"
-#include "transport/tls_part.h"
+#include "transport/tls_server.h"
 #include "wire_params.h"
 
 namespace kenning {
 namespace {
-
-// A client that does not speak TLS is silent: it waits for the server's greeting.
-constexpr double kHandshakeSeconds = 10;
-
-/// Shakes hands before it gives a connection away, one client after the other.
-class TlsListener final : public Listener {
- public:
-  TlsListener(std::unique_ptr<Listener> plain, TlsSettings tls)
-      : plain_(std::move(plain)), tls_(std::move(tls)) {}
-  Result<std::unique_ptr<Channel>> Accept(Deadline deadline) override {
-    KENNING_ASSIGN_OR_RETURN(std::unique_ptr<Channel> channel, plain_->Accept(deadline));
-    return TlsAccept(std::move(channel), tls_, Deadline::After(kHandshakeSeconds));
-  }
-  void Shutdown() noexcept override { plain_->Shutdown(); }
-  std::string address() const override { return plain_->address(); }
-  int descriptor() const override { return plain_->descriptor(); }
-
- private:
-  std::unique_ptr<Listener> plain_;
-  TlsSettings tls_;
-};
 
 class NetworkTransport final : public Transport {
  public:

@@ -32,6 +32,8 @@ class TlsChannel : public Channel {
   virtual int poll_descriptor() const = 0;
   /// Bytes were read ahead: ReadSome may give some although poll_descriptor is quiet.
   virtual bool pending() const = 0;
+  /// Says that no more will be written (close_notify) and ends that direction; reading goes on.
+  virtual void EndWriting(Deadline deadline) noexcept = 0;
   /// Subject of the other side's certificate ("CN = workstation"); empty where it has none.
   virtual std::string peer_subject() const = 0;
 };

@@ -7,7 +7,6 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <future>
 #include <thread>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "kenning/base/file.h"
 #include "transport/exact.h"
 #include "transport/socket_channel.h"
+#include "transport/testing/certificates.h"
 #include "transport/tls_part.h"
 
 namespace kenning {
@@ -35,47 +35,12 @@ Result<> Write(Channel& channel, ConstBytes bytes, Deadline deadline = Soon()) {
   return channel.WriteAll(std::span(&bytes, 1), deadline);
 }
 
-/// The commands below `<!-- tested: name -->` of docs/howto/secure-target.md.
-std::string DocumentedCommands(const std::string& name) {
-  const std::string text =
-      ReadFile(std::filesystem::path(KENNING_SOURCE_DIR) / "docs/howto/secure-target.md").value();
-  std::size_t at = text.find("<!-- tested: " + name + " -->\n\n");
-  EXPECT_NE(at, std::string::npos) << name;
-  at = text.find("\n\n", at) + 2;
-  std::string commands;
-  while (text.compare(at, 4, "    ") == 0) {
-    const std::size_t end = text.find('\n', at) + 1;
-    commands += text.substr(at + 4, end - at - 4);
-    at = end;
-  }
-  EXPECT_NE(commands, "") << name;
-  return commands;
-}
-
 class TlsTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = std::filesystem::path(::testing::TempDir()) / ("tls-" + std::to_string(::getpid()));
-    std::filesystem::create_directories(folder_ / "other");
-    std::string script = "set -e\ncd '" + folder_.string() + "'\n";
-    for (const char* step : {"authority", "target", "host"}) script += DocumentedCommands(step);
-    script += "{\n" + DocumentedCommands("fingerprint") + "} >fingerprint\n";
-    script += "echo subjectAltName=DNS:board.local >extensions\n";
-    for (const std::string name : {"old", "late"}) {
-      script +=
-          "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -subj /CN=" +
-          name + " -keyout " + name + "-key.pem -out request\n";
-      script +=
-          "openssl x509 -req -in request -CA ca.pem -CAkey ca-key.pem -days -1 -extfile "
-          "extensions -out " +
-          name + ".pem\n";
-    }
-    script += "cd other\n" + DocumentedCommands("authority") + DocumentedCommands("target") +
-              DocumentedCommands("host");
-    std::ofstream(folder_ / "script") << script;
-    const std::string run =
-        "sh '" + (folder_ / "script").string() + "' >'" + (folder_ / "log").string() + "' 2>&1";
-    ASSERT_EQ(std::system(run.c_str()), 0) << ReadFile(folder_ / "log").value_or("");
+    const auto made = testing::MakeCertificates(folder_);
+    ASSERT_TRUE(made) << made.error().ToString();
   }
   static void TearDownTestSuite() { std::filesystem::remove_all(folder_); }
 

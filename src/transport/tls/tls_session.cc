@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -50,6 +51,7 @@ class Session final : public TlsChannel {
     const std::lock_guard lock(ssl_mutex_);
     return !in_.empty() || SSL_has_pending(ssl_.get()) == 1;
   }
+  void EndWriting(Deadline deadline) noexcept override;
   std::string peer_subject() const override { return subject_; }
 
  private:
@@ -227,7 +229,7 @@ void Session::DrainAfterRefusal() {
   }
 }
 
-Session::~Session() {
+void Session::EndWriting(Deadline deadline) noexcept {
   if (!established_ || broken_) return;
   {
     const std::lock_guard lock(ssl_mutex_);
@@ -236,9 +238,12 @@ Session::~Session() {
     ERR_clear_error();
   }
   const std::lock_guard lock(send_mutex_);
-  // Where it cannot be written at once, the other side finds the end without it.
-  [[maybe_unused]] const Result<> sent = SendPending(Deadline::After(0));
+  // Where it cannot be written, the other side finds the end without it.
+  [[maybe_unused]] const Result<> sent = SendPending(deadline);
+  if (channel_->descriptor() >= 0) ::shutdown(channel_->descriptor(), SHUT_WR);
 }
+
+Session::~Session() { EndWriting(Deadline::After(0)); }
 
 /// Whole records, as many as are there and fit.
 Session::Outcome Session::Decrypt(MutableBytes out) {
