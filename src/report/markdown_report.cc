@@ -53,7 +53,7 @@ class Images {
 
 std::string RunText(const RunRecord& run, const ReportTypes& types, const ImageSink& image) {
   std::string text = PartialBanner(run) + GeneralSection(run) + TargetSection(run);
-  if (types.performance) text += PerformanceSection(run, image);
+  if (types.performance) text += LoadSection(run) + PerformanceSection(run, image);
   if (types.classification) text += ClassificationSection(run, image);
   return text;
 }

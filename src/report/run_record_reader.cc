@@ -6,6 +6,7 @@
 #include <array>
 
 #include "report/json_values.h"
+#include "report/load_json.h"
 #include "report/run_record_io.h"
 #include "report/run_record_json.h"
 #include "report/system_json.h"
@@ -263,6 +264,9 @@ RunRecord RecordFromFacts(const json& facts) {
   record.batch_size = Whole<std::size_t>(facts.at("batch_size"));
   record.engine = {facts.at("engine").at("name"), facts.at("engine").at("version")};
   record.log = LogFromJson(facts.at("log"));
+  if (facts.contains("load")) {
+    record.load = LoadFromJson(facts["load"], record.log.started_ns);
+  }
   if (!facts.at("evaluation").is_null()) {
     record.evaluation = EvaluationFromJson(facts.at("evaluation"));
   }
@@ -302,6 +306,7 @@ json RunRecordFacts(const RunRecord& record) {
       {"log", LogToJson(record.log)},
       {"evaluation", record.evaluation ? EvaluationToJson(*record.evaluation) : json(nullptr)},
       {"profile", std::move(profile)}};
+  if (record.load) facts["load"] = LoadToJson(*record.load, record.log.started_ns);
   if (record.target) facts["target"] = TargetToJson(*record.target, record.log.started_ns);
   return facts;
 }

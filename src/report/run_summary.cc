@@ -5,6 +5,7 @@
 #include "kenning/base/strings.h"
 #include "measure/statistics.h"
 #include "report/inference_times.h"
+#include "report/load_text.h"
 #include "report/report.h"
 #include "report/text.h"
 
@@ -49,6 +50,12 @@ std::string RunSummary(const RunRecord& run, const ReportTypes& types) {
                             HumanBytes(run.artifact.size_bytes), engine));
   if (run.target) line("target", TargetLine(*run.target));
   bool intervals = false;
+  if (types.performance && run.load) {
+    line("load", LoadTitle(*run.load));
+    for (const auto& [name, value] : LoadFigures(*run.load, JudgeLoad(*run.load))) {
+      line(name, value);
+    }
+  }
   if (types.performance && !seconds.empty()) {
     intervals = true;
     const LatencySummary latency = SummariseLatency(seconds);

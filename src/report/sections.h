@@ -28,6 +28,8 @@ std::string TargetSection(const RunRecord& run);
 std::string MachineText(const RunRecord& run);
 /// The readings of the machine that the model ran on, on the host's clock.
 MeasurementLog SystemOfTheModel(const RunRecord& run);
+/// What a load pattern showed; empty for other runs.
+std::string LoadSection(const RunRecord& run);
 std::string PerformanceSection(const RunRecord& run, const ImageSink& image);
 std::string ClassificationSection(const RunRecord& run, const ImageSink& image);
 /// Comparison with the first run as the baseline.

@@ -11,6 +11,7 @@
 
 #include "kenning/core/artifact.h"
 #include "kenning/core/evaluation.h"
+#include "kenning/core/load_run.h"
 #include "kenning/core/measurement_log.h"
 #include "kenning/core/platform.h"
 #include "kenning/core/runtime.h"
@@ -48,6 +49,7 @@ struct RunRecord {
   MeasurementLog log;
   std::optional<ClassificationEvaluation> evaluation;
   std::vector<OperatorProfile> profile;
+  std::optional<LoadRun> load;      ///< Of a run under a load pattern.
   std::optional<TargetRun> target;  ///< Of a run through a protocol.
 };
 
