@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/signalfd.h>
@@ -8,11 +9,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <map>
 #include <optional>
 #include <vector>
 
+#include "child_process.h"
 #include "kenning/base/clock.h"
 #include "kenning/base/log.h"
 #include "kenning/registry/params_from_text.h"
@@ -21,7 +24,9 @@
 #include "sandbox.h"
 #include "session_process.h"
 #include "session_worker.h"
+#include "tls_relay.h"
 #include "transport/tcp.h"
+#include "transport/tls_part.h"
 #include "transport/unique_fd.h"
 
 namespace kenning::target {
@@ -68,11 +73,13 @@ class Signals {
 class Agent::Impl {
  public:
   Impl(AgentOptions options, const Registry& registry, std::unique_ptr<Transport> transport,
-       std::unique_ptr<Listener> listener)
+       std::unique_ptr<Listener> listener, std::optional<TlsSettings> tls)
       : options_(std::move(options)),
         registry_(registry),
         transport_(std::move(transport)),
-        listener_(std::move(listener)) {}
+        listener_(std::move(listener)) {
+    if (tls) relays_.emplace(*std::move(tls), options_);
+  }
   ~Impl() {
     for (const pid_t pid : busy_answers_) {
       ::kill(pid, SIGKILL);
@@ -96,6 +103,7 @@ class Agent::Impl {
       if (session_ != nullptr) session_->Watch(now_ns);
       lingering_.Work(now_ns);
       Drain(now_ns);
+      TakeFromRelays(now_ns);
       if (accepting(now_ns)) AcceptAll(now_ns);
     }
     return result_;
@@ -112,6 +120,7 @@ class Agent::Impl {
   int Timeout(std::int64_t now_ns) const {
     if (session_ != nullptr) return session_->busy() || stopping() ? kWatchBusy_ms : kWatchIdle_ms;
     if (stopping() || !lingering_.empty() || now_ns < paused_until_ns_) return kWatchBusy_ms;
+    if (relays_ && relays_->waiting()) return kWatchIdle_ms;
     return -1;
   }
 
@@ -123,11 +132,13 @@ class Agent::Impl {
       polled_.push_back({listener_->descriptor(), POLLIN, 0});
     }
     lingering_.AddTo(polled_);
+    if (relays_) relays_->AddTo(polled_);
     ::poll(polled_.data(), polled_.size(), Timeout(now_ns));
   }
 
   void Reap() {
     int status = 0;
+    if (relays_) relays_->Reap();
     std::erase_if(busy_answers_,
                   [&](pid_t pid) { return ::waitpid(pid, &status, WNOHANG) == pid; });
     if (session_ == nullptr || ::waitpid(session_->pid(), &status, WNOHANG) != session_->pid()) {
@@ -178,7 +189,18 @@ class Agent::Impl {
         paused_until_ns_ = now_ns + kPause_ns;  // Out of descriptors: they come back.
         return;
       }
-      Take(*std::move(channel), now_ns);
+      if (relays_) {
+        relays_->Start(*std::move(channel), now_ns);
+      } else {
+        Take(*std::move(channel), now_ns);
+      }
+    }
+  }
+
+  void TakeFromRelays(std::int64_t now_ns) {
+    if (!relays_) return;
+    for (auto& channel : relays_->Ready(now_ns)) {
+      if (!stopping()) Take(std::move(channel), now_ns);
     }
   }
 
@@ -219,6 +241,7 @@ class Agent::Impl {
   std::unique_ptr<SessionProcess> session_;
   std::vector<pid_t> busy_answers_;
   Lingering lingering_;
+  std::optional<TlsRelays> relays_;
   std::vector<pollfd> polled_;
   std::optional<std::int64_t> stop_by_ns_;
   std::int64_t paused_until_ns_ = 0;
@@ -232,8 +255,10 @@ Agent::Agent(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Agent::~Agent() = default;
 std::string Agent::address() const { return impl_->address(); }
 
-Result<> CheckExposure(const AgentOptions& options, const WireSettings& settings, bool loopback) {
-  if (loopback || !settings.token.empty() || options.allow_unauthenticated) return {};
+Result<> CheckExposure(const AgentOptions& options, const WireSettings& settings, bool loopback,
+                       bool certificates) {
+  if (loopback || certificates || !settings.token.empty() || options.allow_unauthenticated)
+    return {};
   return Fail(ErrorCode::kInvalidScenario,
               "others could reach this address and run models here. Give a shared secret with "
               "--token-file, or certificates with --tls-certificate, --tls-key and --tls-ca; or "
@@ -242,24 +267,45 @@ Result<> CheckExposure(const AgentOptions& options, const WireSettings& settings
 
 namespace {
 
-Result<> PrepareUser(const AgentOptions& options) {
+std::size_t AvailableRuntimes(const Registry& registry) {
+  const auto runtimes = registry.List(BlockCategory::kRuntime);
+  return static_cast<std::size_t>(std::ranges::count_if(
+      runtimes, [](const BlockInfo* info) { return !info->probe || info->probe().available; }));
+}
+
+/// The file that the configuration names for a copy of the model: sessions may write to it alone.
+Result<std::optional<std::filesystem::path>> PrepareCopy(const AgentOptions& options) {
+  if (!options.runtime || !options.runtime->params.Has("save_model_path")) return std::nullopt;
+  const std::filesystem::path file = options.runtime->params.String("save_model_path");
   std::error_code error;
-  std::filesystem::create_directories(options.state_folder, error);
+  std::filesystem::create_directories(file.parent_path(), error);
+  const UniqueFd made(::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+  if (made) return file;
+  return Fail(ErrorCode::kIo, fmt::format("save_model_path {}: {}; name a file that can be written",
+                                          file.string(), std::generic_category().message(errno)));
+}
+
+Result<> PrepareUser(const AgentOptions& options, const Registry& registry) {
+  KENNING_RETURN_IF_ERROR(FileModelStore::Open(options.state_folder, options.store));
+  std::error_code error;
   std::filesystem::permissions(options.state_folder, std::filesystem::perms::owner_all, error);
-  KENNING_ASSIGN_OR_RETURN(const FileModelStore store,
-                           FileModelStore::Open(options.state_folder, options.store));
-  static_cast<void>(store);
+  KENNING_ASSIGN_OR_RETURN(const auto copy, PrepareCopy(options));
   if (::geteuid() != 0 || options.allow_root) return {};
-  std::vector<std::filesystem::path> folders = {options.state_folder};
+  std::vector<std::filesystem::path> handed_over = {options.state_folder};
   for (const char* kind : {"models", "parts", "sessions"}) {
-    folders.push_back(options.state_folder / kind);
+    handed_over.push_back(options.state_folder / kind);
   }
-  KENNING_ASSIGN_OR_RETURN(const std::string user, LeaveRoot(options.user, folders));
-  if (::access((options.state_folder / "models").c_str(), W_OK | X_OK) != 0) {
+  if (copy) handed_over.push_back(*copy);
+  const std::size_t engines = AvailableRuntimes(registry);
+  KENNING_ASSIGN_OR_RETURN(const std::string user, LeaveRoot(options.user, handed_over));
+  const char* lost = nullptr;
+  if (AvailableRuntimes(registry) < engines) lost = "the engines";
+  if (::access((options.state_folder / "models").c_str(), W_OK | X_OK) != 0) lost = "--state";
+  if (lost != nullptr) {
     return Fail(ErrorCode::kIo,
-                fmt::format("{}: user {} cannot reach it; name another folder with --state, "
+                fmt::format("user {} cannot reach {}; move them where everyone may look, name "
                             "another user with --user, or stay root with --allow-root",
-                            options.state_folder.string(), user));
+                            user, lost));
   }
   LogInfo("running as user {}", user);
   return {};
@@ -272,19 +318,25 @@ Result<std::unique_ptr<Agent>> Agent::Open(AgentOptions options, const Registry&
     options.session.max_memory_bytes = DefaultMemoryLimit();
   }
   BlockContext blocks;
+  std::optional<TlsSettings> tls = TakeTlsSettings(options.protocol);
   KENNING_ASSIGN_OR_RETURN(auto transport,
                            options.protocol.info->make_transport(options.protocol.params, blocks));
   if (transport->settings().dialect == WireDialect::kNetwork) {
     const std::string host =
         options.protocol.params.Has("host") ? options.protocol.params.String("host") : "";
     KENNING_ASSIGN_OR_RETURN(const bool loopback, IsLoopbackHost(host));
-    KENNING_RETURN_IF_ERROR(CheckExposure(options, transport->settings(), loopback),
-                            transport->name());
+    KENNING_RETURN_IF_ERROR(
+        CheckExposure(options, transport->settings(), loopback, tls && !tls->ca.empty()),
+        transport->name());
   }
   KENNING_ASSIGN_OR_RETURN(auto listener, transport->Listen());
-  KENNING_RETURN_IF_ERROR(PrepareUser(options));
+  KENNING_RETURN_IF_ERROR(PrepareUser(options, registry));
+  // As the user who will read them, and in a process that ends: the library is large.
+  if (tls) {
+    KENNING_RETURN_IF_ERROR(CheckInChild([&tls] { return CheckTlsServerFiles(*tls); }));
+  }
   return std::unique_ptr<Agent>(new Agent(std::make_unique<Impl>(
-      std::move(options), registry, std::move(transport), std::move(listener))));
+      std::move(options), registry, std::move(transport), std::move(listener), std::move(tls))));
 }
 
 Result<int> Agent::Run() {

@@ -33,7 +33,9 @@ class Agent {
 };
 
 /// Whether the options may be served: an address that others reach needs a secret. `loopback`: only
-/// this machine reaches it. \return kInvalidScenario with the remedies.
-Result<> CheckExposure(const AgentOptions& options, const WireSettings& settings, bool loopback);
+/// this machine reaches it; `certificates`: clients must show one. \return kInvalidScenario with
+/// the remedies.
+Result<> CheckExposure(const AgentOptions& options, const WireSettings& settings, bool loopback,
+                       bool certificates);
 
 }  // namespace kenning::target

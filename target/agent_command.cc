@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 
 #include "agent.h"
 #include "agent_config.h"
@@ -94,6 +95,12 @@ class AgentParser {
     app_.add_option("--baudrate", baudrate_, "Of the serial line")->type_name("N");
     app_.add_option("--token-file", token_file_,
                     "File with the secret that hosts must know; readable by its owner alone")
+        ->type_name("FILE");
+    app_.add_option("--tls-certificate", tls_certificate_, "Encrypt, with this certificate (PEM)")
+        ->type_name("FILE");
+    app_.add_option("--tls-key", tls_key_, "Its key; readable by its owner alone")
+        ->type_name("FILE");
+    app_.add_option("--tls-ca", tls_ca_, "Serve only clients whose certificate this one signed")
         ->type_name("FILE");
     app_.add_flag("--allow-unauthenticated", options_.allow_unauthenticated,
                   "Serve whoever reaches an address that others reach");
@@ -212,6 +219,13 @@ class AgentParser {
       KENNING_RETURN_IF_ERROR(set("port", ParamValue{port}));
     }
     if (!token_file_.empty()) KENNING_RETURN_IF_ERROR(set("token_file", ParamValue{token_file_}));
+    for (const auto& [name, file] : {std::pair("tls_certificate", &tls_certificate_),
+                                     {"tls_key", &tls_key_},
+                                     {"tls_ca", &tls_ca_}}) {
+      if (file->empty()) continue;
+      KENNING_RETURN_IF_ERROR(set(name, ParamValue{*file}));
+      KENNING_RETURN_IF_ERROR(set("tls", ParamValue{std::string("on")}));
+    }
     ConfiguredBlock block{given->info, Params(std::move(values))};
     MakePathsAbsolute(block);
     return block;
@@ -219,7 +233,8 @@ class AgentParser {
 
   CLI::App app_;
   AgentOptions options_;
-  std::string cfg_, listen_, uart_, token_file_, state_, verbosity_;
+  std::string cfg_, listen_, uart_, token_file_, tls_certificate_, tls_key_, tls_ca_, state_;
+  std::string verbosity_;
   std::string max_memory_, max_model_, store_size_;
   std::int64_t baudrate_ = 0;
   int verbose_ = 0;
@@ -269,6 +284,10 @@ Result<int> AgentCommand(const std::vector<std::string>& words, AgentPreset pres
                            ParseAgentCommand(words, std::move(preset), registry));
   if (!options) return 0;
   SetLogLevel(options->log_level);
+  // Set by systemd for what it starts.
+  if (std::getenv("JOURNAL_STREAM") != nullptr && ::isatty(STDERR_FILENO) == 0) {
+    UseJournalPrefixes();
+  }
   if (options->check_only) return PrintCheck(*options, registry);
   KENNING_ASSIGN_OR_RETURN(const auto agent, Agent::Open(*std::move(options), registry));
   return agent->Run();

@@ -13,6 +13,22 @@ namespace {
 
 std::atomic<LogLevel> g_level{LogLevel::kWarning};
 std::atomic<void (*)()> g_before_line{nullptr};
+std::atomic<bool> g_journal{false};
+
+/// Levels of syslog(3).
+int JournalLevel(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return 7;
+    case LogLevel::kInfo:
+      return 6;
+    case LogLevel::kWarning:
+      return 4;
+    case LogLevel::kError:
+      return 3;
+  }
+  return 3;
+}
 
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
@@ -47,11 +63,18 @@ spdlog::logger& Logger() {
 void SetLogLevel(LogLevel level) { g_level.store(level, std::memory_order_relaxed); }
 LogLevel GetLogLevel() { return g_level.load(std::memory_order_relaxed); }
 
+void UseJournalPrefixes() { g_journal.store(true, std::memory_order_relaxed); }
+
 void SetBeforeLogLine(void (*hook)()) { g_before_line.store(hook, std::memory_order_relaxed); }
 
 void LogLine(LogLevel level, std::string_view text) {
   if (level < GetLogLevel()) return;
   if (auto* const hook = g_before_line.load(std::memory_order_relaxed)) hook();
+  if (g_journal.load(std::memory_order_relaxed)) {
+    // One call of the system, so that lines of several processes do not mix.
+    fmt::print(stderr, "<{}>{}\n", JournalLevel(level), text);
+    return;
+  }
   Logger().log(ToSpdlog(level), "{}", text);
 }
 

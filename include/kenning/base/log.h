@@ -15,6 +15,8 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError };
 /// Sets the lowest level that is shown. Default kWarning.
 void SetLogLevel(LogLevel level);
 LogLevel GetLogLevel();
+/// From now on lines begin with "<3>" to "<7>", as systemd's journal takes levels, not with names.
+void UseJournalPrefixes();
 /// Called before each line, so that a progress bar can make room; null where there is none. May run
 /// on any thread.
 void SetBeforeLogLine(void (*hook)());
