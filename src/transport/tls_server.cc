@@ -52,17 +52,18 @@ Result<std::unique_ptr<Channel>> TlsListener::Accept(Deadline deadline) {
 }
 
 Result<> RelayTls(std::unique_ptr<Channel> client, const TlsSettings& settings,
-                  std::unique_ptr<Channel> plain, const RelayLimits& limits) {
+                  std::unique_ptr<Channel> plain, const RelayOptions& options) {
   KENNING_ASSIGN_OR_RETURN(
       const std::unique_ptr<TlsChannel> secure,
-      TlsAccept(std::move(client), settings, Deadline::After(limits.handshake_s)));
+      TlsAccept(std::move(client), settings, Deadline::After(options.handshake_s)));
+  if (options.on_established) options.on_established(*secure);
   std::atomic<bool> server_gone{false};
   std::promise<Result<>> received;
   std::future<Result<>> reception = received.get_future();
   std::thread receiver;
   try {
     receiver = std::thread([&] {
-      Passed passed = Pass(*secure, *plain, limits.write_s);
+      Passed passed = Pass(*secure, *plain, options.write_s);
       // Whatever ends on the server's side is the server's decision, and no error of the relay.
       const bool server_first = server_gone || !passed.write;
       // The server finds the end, and may have an answer yet to give.
@@ -72,7 +73,7 @@ Result<> RelayTls(std::unique_ptr<Channel> client, const TlsSettings& settings,
   } catch (const std::system_error& error) {
     return Fail(ErrorCode::kResourceExhausted, std::string("no thread: ") + error.what());
   }
-  Result<> sent = Pass(*plain, *secure, limits.write_s).write;
+  Result<> sent = Pass(*plain, *secure, options.write_s).write;
   server_gone = true;
   // A client that has said more than was read must not lose the last answer over it: it has a
   // moment to take that and leave.

@@ -4,6 +4,7 @@
 /// them without knowing of TLS.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "kenning/core/transport.h"
@@ -34,9 +35,11 @@ class TlsListener final : public Listener {
   TlsSettings settings_;
 };
 
-struct RelayLimits {
+struct RelayOptions {
   double handshake_s = 10;
   double write_s = 30;  ///< For one portion, where the reader does not read.
+  /// Called once the client is let in, before its first byte is passed on; may be empty.
+  std::function<void(const TlsChannel&)> on_established;
 };
 
 /// Shakes hands with `client` and passes bytes between it and `plain`, a channel with a descriptor
@@ -45,6 +48,6 @@ struct RelayLimits {
 /// second thread. \return success after an orderly end; else the error of the handshake or of the
 /// client's connection.
 Result<> RelayTls(std::unique_ptr<Channel> client, const TlsSettings& settings,
-                  std::unique_ptr<Channel> plain, const RelayLimits& limits = {});
+                  std::unique_ptr<Channel> plain, const RelayOptions& options = {});
 
 }  // namespace kenning
