@@ -112,22 +112,22 @@ class AgentParser {
     app_.add_option("--load-timeout", options_.session.load_timeout_s,
                     "Seconds for loading a model")
         ->type_name("S")
-        ->check(CLI::PositiveNumber)
+        ->check(CLI::Range(0.001, 1e9).description(""))
         ->capture_default_str();
     app_.add_option("--invoke-timeout", options_.session.invoke_timeout_s,
                     "Seconds for any other request")
         ->type_name("S")
-        ->check(CLI::PositiveNumber)
+        ->check(CLI::Range(0.001, 1e9).description(""))
         ->capture_default_str();
     app_.add_option("--idle-timeout", options_.wire.idle_timeout_s,
                     "Seconds without a request, after which a client is left")
         ->type_name("S")
-        ->check(CLI::PositiveNumber)
+        ->check(CLI::Range(0.001, 1e9).description(""))
         ->capture_default_str();
     app_.add_option("--message-timeout", options_.wire.message_timeout_s,
                     "Seconds from a message's first byte to its last, plus one for each MiB")
         ->type_name("S")
-        ->check(CLI::PositiveNumber)
+        ->check(CLI::Range(0.001, 1e9).description(""))
         ->capture_default_str();
     app_.add_option("--max-model-size", max_model_, "Of one model; by default 2G")
         ->type_name("BYTES");

@@ -13,17 +13,17 @@ namespace {
 
 constexpr std::string_view kTraining =
     "training belongs to the framework that made the model; give kenning the trained model";
-constexpr std::string_view kAgent = "the target agent is not part of this version";
 constexpr std::string_view kFlow = "pipelines of running applications are not part of this version";
 constexpr std::string_view kSearch = "the search over optimizers is not part of this version";
 constexpr std::string_view kEditor = "the visual editor is not part of this version";
 
-constexpr std::array<SubcommandInfo, 18> kSubcommands = {{
+constexpr std::array<SubcommandInfo, 20> kSubcommands = {{
     {"optimize", "Run the scenario's optimizers: a model in, a compiled model out", true},
     {"test", "Run the model on the test samples, and measure", true},
     {"report", "Render measurements as Markdown with plots; compare runs", true},
     {"diff", "Run two models on the same samples and show where they part"},
     {"explain", "Why a model is as fast as it is, and what would make it faster"},
+    {"server", "Serve models that a host sends: the agent, as kenning-agent is"},
     {"list", "The blocks of this build, and whether they can run here"},
     {"info", "One block: what it does, and its parameters"},
     {"schema", "The JSON Schema of scenario files, for editors"},
@@ -31,8 +31,9 @@ constexpr std::array<SubcommandInfo, 18> kSubcommands = {{
     {"cache", "Downloaded models and data sets: list, clear"},
     {"toolchain", "Frameworks that some optimizers work with: list, install, remove, check"},
     {"json_inference_tester", "CFG.json OUT.json: \"optimize test\" as Kenning spelled it first"},
+    {"inference_server", "PROTOCOL RUNTIME: \"server\" as Kenning spelled it first"},
+    {"json_inference_server", "CFG.json: \"server --cfg\" as Kenning spelled it first"},
     {"train", "", true, kTraining},
-    {"server", "", false, kAgent},
     {"flow", "", false, kFlow},
     {"fine-tune-optimizers", "", false, kSearch},
     {"visual-editor", "", false, kEditor},

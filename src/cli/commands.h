@@ -27,6 +27,11 @@ Result<int> PipelineCommand(const std::vector<std::string>& steps, const Words& 
 /// Kenning's older script: a scenario and the measurements' file, then options of optimize and
 /// test.
 Result<int> JsonInferenceTesterCommand(const Words& words, CommandContext& context);
+/// The agent (target/): serves models that a host sends.
+Result<int> ServerCommand(const Words& words, CommandContext& context);
+/// Kenning's older scripts: classes and options, or a scenario.
+Result<int> InferenceServerCommand(const Words& words, CommandContext& context);
+Result<int> JsonInferenceServerCommand(const Words& words, CommandContext& context);
 /// The words that `list` takes: "datasets", "runtimes", …
 std::vector<std::string> ListCategories();
 Result<int> ListCommand(const Words& words, CommandContext& context);

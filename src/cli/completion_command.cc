@@ -8,6 +8,7 @@
 #include "cli/pipeline_options.h"
 #include "cli/simple_options.h"
 #include "kenning/toolchain/toolchain.h"
+#include "target/agent_command.h"
 
 namespace kenning {
 namespace {
@@ -88,6 +89,29 @@ std::set<std::string> ComparisonWords(const std::vector<std::string>& flags, boo
   return {};
 }
 
+/// After server and its older names: the agent's options, the classes' own, the classes.
+std::set<std::string> ServerWords(const std::string& command, bool option,
+                                  const std::vector<std::string>& before,
+                                  const Registry& registry) {
+  std::set<std::string> names;
+  if (option) {
+    const std::vector<std::string> flags = target::AgentFlags();
+    names = {flags.begin(), flags.end()};
+  }
+  if (command != "inference_server") return names;
+  if (!option) {
+    names = ClassNames(BlockCategory::kRuntime, registry);
+    names.merge(ClassNames(BlockCategory::kProtocol, registry));
+    return names;
+  }
+  for (const std::string& word : before) {
+    const auto block = registry.FindAny(word);
+    if (!block) continue;
+    for (const ParamSpec& spec : (*block)->schema.params) names.insert(FlagFor(spec));
+  }
+  return names;
+}
+
 /// What may stand where the last of `words` stands.
 std::set<std::string> Candidates(const Words& words, const Registry& registry) {
   const Words before(words.begin(), words.empty() ? words.end() : words.end() - 1);
@@ -112,6 +136,7 @@ std::set<std::string> Candidates(const Words& words, const Registry& registry) {
   if (last == "diff") return ComparisonWords(DiffFlags(), option, split->rest, registry);
   if (last == "explain") return ComparisonWords(ExplainFlags(), option, split->rest, registry);
   if (last == "schema") return {"--output"};
+  if (last.ends_with("server")) return ServerWords(last, option, split->rest, registry);
   if (last == "json_inference_tester") {
     Words given = split->rest;
     if (given.size() < 2 || !option) return {};  // Two files come first.

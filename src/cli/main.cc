@@ -39,12 +39,19 @@ Result<int> Dispatch(const CommandWords& words, CommandContext& context) {
     std::string_view name;
     Command run;
   };
-  constexpr Entry kEntries[] = {
-      {"list", ListCommand},           {"info", InfoCommand},
-      {"schema", SchemaCommand},       {"completion", CompletionCommand},
-      {"cache", CacheCommand},         {"toolchain", ToolchainCommand},
-      {"diff", DiffCommand},           {"explain", ExplainCommand},
-      {"__complete", CompleteCommand}, {"json_inference_tester", JsonInferenceTesterCommand}};
+  constexpr Entry kEntries[] = {{"list", ListCommand},
+                                {"info", InfoCommand},
+                                {"schema", SchemaCommand},
+                                {"completion", CompletionCommand},
+                                {"cache", CacheCommand},
+                                {"toolchain", ToolchainCommand},
+                                {"diff", DiffCommand},
+                                {"explain", ExplainCommand},
+                                {"server", ServerCommand},
+                                {"inference_server", InferenceServerCommand},
+                                {"json_inference_server", JsonInferenceServerCommand},
+                                {"__complete", CompleteCommand},
+                                {"json_inference_tester", JsonInferenceTesterCommand}};
   for (const Entry& entry : kEntries) {
     if (words.subcommands[0] == entry.name) return entry.run(words.rest, context);
   }
