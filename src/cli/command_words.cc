@@ -17,7 +17,7 @@ constexpr std::string_view kFlow = "pipelines of running applications are not pa
 constexpr std::string_view kSearch = "the search over optimizers is not part of this version";
 constexpr std::string_view kEditor = "the visual editor is not part of this version";
 
-constexpr std::array<SubcommandInfo, 20> kSubcommands = {{
+constexpr auto kSubcommands = std::to_array<SubcommandInfo>({
     {"optimize", "Run the scenario's optimizers: a model in, a compiled model out", true},
     {"test", "Run the model on the test samples, and measure", true},
     {"report", "Render measurements as Markdown with plots; compare runs", true},
@@ -33,12 +33,13 @@ constexpr std::array<SubcommandInfo, 20> kSubcommands = {{
     {"json_inference_tester", "CFG.json OUT.json: \"optimize test\" as Kenning spelled it first"},
     {"inference_server", "PROTOCOL RUNTIME: \"server\" as Kenning spelled it first"},
     {"json_inference_server", "CFG.json: \"server --cfg\" as Kenning spelled it first"},
+    {"inference_tester", "Classes instead of a scenario, as Kenning's oldest script took them"},
     {"train", "", true, kTraining},
     {"flow", "", false, kFlow},
     {"fine-tune-optimizers", "", false, kSearch},
     {"visual-editor", "", false, kEditor},
     {"__complete", ""},
-}};
+});
 
 const SubcommandInfo* FindSubcommand(std::string_view name) {
   const auto it = std::ranges::find(kSubcommands, name, &SubcommandInfo::name);

@@ -32,6 +32,10 @@ Result<int> ServerCommand(const Words& words, CommandContext& context);
 /// Kenning's older scripts: classes and options, or a scenario.
 Result<int> InferenceServerCommand(const Words& words, CommandContext& context);
 Result<int> JsonInferenceServerCommand(const Words& words, CommandContext& context);
+/// Kenning's oldest script: four classes and the measurements' file, then options.
+Result<int> InferenceTesterCommand(const Words& words, CommandContext& context);
+/// Its words as those of "optimize test".
+Words InferenceTesterWords(const Words& words);
 /// The words that `list` takes: "datasets", "runtimes", …
 std::vector<std::string> ListCategories();
 Result<int> ListCommand(const Words& words, CommandContext& context);

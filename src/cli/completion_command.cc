@@ -145,6 +145,12 @@ std::set<std::string> Candidates(const Words& words, const Registry& registry) {
     const std::vector<std::string> flags = PipelineFlags({"optimize", "test"}, given, registry);
     return {flags.begin(), flags.end()};
   }
+  if (last == "inference_tester") {
+    if (split->rest.size() < 5 || !option) return {};  // Four classes and a file come first.
+    const std::vector<std::string> flags =
+        PipelineFlags({"optimize", "test"}, InferenceTesterWords(split->rest), registry);
+    return {flags.begin(), flags.end()};
+  }
   if (option) {
     const std::vector<std::string> flags = PipelineFlags(split->subcommands, split->rest, registry);
     return {flags.begin(), flags.end()};

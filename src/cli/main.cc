@@ -51,7 +51,8 @@ Result<int> Dispatch(const CommandWords& words, CommandContext& context) {
                                 {"inference_server", InferenceServerCommand},
                                 {"json_inference_server", JsonInferenceServerCommand},
                                 {"__complete", CompleteCommand},
-                                {"json_inference_tester", JsonInferenceTesterCommand}};
+                                {"json_inference_tester", JsonInferenceTesterCommand},
+                                {"inference_tester", InferenceTesterCommand}};
   for (const Entry& entry : kEntries) {
     if (words.subcommands[0] == entry.name) return entry.run(words.rest, context);
   }

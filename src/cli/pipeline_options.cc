@@ -119,6 +119,11 @@ bool IsList(ParamType type) {
          type == ParamType::kFloatList;
 }
 
+/// A flag without a value: true, or the empty text of a parameter that may be nothing ("--host").
+bool MayStandAlone(const ParamSpec& spec) {
+  return spec.type == ParamType::kBool || (spec.type == ParamType::kString && spec.nullable);
+}
+
 /// The CLI11 application with its targets. Kept in one place, as the library binds references.
 class Parser {
  public:
@@ -289,7 +294,7 @@ class Parser {
         value.option = app_.add_option(flag, value.words, Describe(spec));
         value.option->group(fmt::format("{} ({})", block.key_path, block.info->name))
             ->type_name(std::string(ParamTypeName(spec.type)))
-            ->expected(spec.type == ParamType::kBool ? 0 : 1, IsList(spec.type) ? 1 << 20 : 1);
+            ->expected(MayStandAlone(spec) ? 0 : 1, IsList(spec.type) ? 1 << 20 : 1);
       }
     }
   }

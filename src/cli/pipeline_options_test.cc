@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/commands.h"
+
 namespace kenning {
 namespace {
 
@@ -25,6 +27,7 @@ class PipelineOptionsTest : public testing::Test {
          .minimum = 1},
         {.name = "profiling", .type = ParamType::kBool},
         {.name = "providers", .type = ParamType::kStringList},
+        {.name = "host", .type = ParamType::kString, .nullable = true},
     }};
     EXPECT_TRUE(registry_.Add(std::move(runtime)));
   }
@@ -48,6 +51,18 @@ TEST_F(PipelineOptionsTest, ParametersOfChosenClassesAreOptions) {
   EXPECT_THAT(Pairs(*options), ElementsAre("runtime.type=SomeRuntime", "--num-threads=2",
                                            "--profiling=", "--providers=a,b"));
   EXPECT_EQ(options->max_samples, 7U);
+}
+
+// As in Kenning's documents: "--host \\ --port 12345".
+TEST_F(PipelineOptionsTest, TextThatMayBeNothingMayStandWithoutAValue) {
+  const auto options =
+      Parse({"test"}, {"--runtime-cls", "SomeRuntime", "--host", "--num-threads", "2"});
+  ASSERT_TRUE(options) << options.error().ToString();
+  EXPECT_THAT(Pairs(*options),
+              ElementsAre("runtime.type=SomeRuntime", "--num-threads=2", "--host="));
+  const auto given = Parse({"test"}, {"--runtime-cls", "SomeRuntime", "--host", "board"});
+  ASSERT_TRUE(given) << given.error().ToString();
+  EXPECT_THAT(Pairs(*given), Contains("--host=board"));
 }
 
 TEST_F(PipelineOptionsTest, OptimizersAreAListOfClasses) {
@@ -122,6 +137,12 @@ TEST_F(PipelineOptionsTest, WhatDoesNotGoTogetherIsRefused) {
   EXPECT_FALSE(Parse({"test"}, {"--cfg", "x.json", "--set", "nonsense"}));
   EXPECT_FALSE(Parse({"test"}, {"--cfg", "x.json", "--warm-up", "-1"}));
   EXPECT_FALSE(Parse({"report"}, {"--measurements", "a", "b", "c", "--model-names", "x", "y"}));
+}
+
+TEST_F(PipelineOptionsTest, InferenceTesterNamesItsClassesByPlace) {
+  EXPECT_THAT(InferenceTesterWords({"W", "C", "R", "D", "out.json", "--host", "x"}),
+              ElementsAre("--modelwrapper-cls", "W", "--compiler-cls", "C", "--runtime-cls", "R",
+                          "--dataset-cls", "D", "--measurements", "out.json", "--host", "x"));
 }
 
 TEST_F(PipelineOptionsTest, FlagsForCompletion) {
