@@ -17,7 +17,7 @@ bool Plausible(const wire::InferTimes& times) {
 
 TargetTimes TimesOf(const wire::TargetClient::InferResult& result) {
   TargetTimes times;
-  times.process_ns = result.process_ns;
+  if (!result.times) times.process_ns = result.process_ns;
   if (!result.times || !Plausible(*result.times)) return times;
   times.received_ns = result.times->received_ns;
   times.invoke_start_ns = result.times->invoke_start_ns;

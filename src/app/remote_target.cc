@@ -65,7 +65,13 @@ Result<> RemoteTarget::Connect() {
   options.cancel = &context_.cancel;
   KENNING_ASSIGN_OR_RETURN(
       client_, wire::TargetClient::Connect(std::move(channel), settings, std::move(options)));
-  KENNING_ASSIGN_OR_RETURN(run_.native, client_->Negotiate());
+  auto native = client_->Negotiate();
+  if (!native && native.error().code() == ErrorCode::kEngineFailure) {
+    // Kenning's protocol has one answer for all: a target that refuses the first question is busy,
+    // or wants something else than a host. Its words say which.
+    return Fail(ErrorCode::kUnavailable, native.error().message());
+  }
+  KENNING_ASSIGN_OR_RETURN(run_.native, std::move(native));
   LogInfo("target {}: connected, {}", name(),
           run_.native ? "native mode" : "Kenning's protocol alone");
   last_used_ns_ = MonotonicNowNs();

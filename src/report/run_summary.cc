@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "evaluate/classification.h"
 #include "kenning/base/strings.h"
 #include "measure/statistics.h"
@@ -26,6 +28,15 @@ std::string TargetLine(const TargetRun& target) {
   return fmt::format("{}, {}{}", target.address,
                      target.native ? "native mode" : "Kenning's protocol",
                      target.platform.cpu_model.empty() ? "" : ", " + target.platform.cpu_model);
+}
+
+/// Of what was seen at the sampler's step; 0 where the target does not tell.
+std::uint64_t PeakOnTarget(const TargetRun& target) {
+  std::uint64_t peak = 0;
+  for (const SystemReading& reading : target.system) {
+    peak = std::max({peak, reading.process_resident_bytes, reading.session_resident_bytes});
+  }
+  return peak;
 }
 
 /// The median of what the host sees, and how much of it is not the engine's.
@@ -66,9 +77,11 @@ std::string RunSummary(const RunRecord& run, const ReportTypes& types) {
     if (run.target) line("seen by the host", HostLine(run));
     line("inferences", fmt::format("{} in batches of {}", seconds.size(), run.batch_size));
   }
-  if (types.performance && run.log.process_peak_resident_bytes > 0) {
-    line("peak memory", HumanBytes(run.log.process_peak_resident_bytes) +
-                            (run.target ? " (this process, not the target's)" : " (this process)"));
+  if (types.performance && run.target) {
+    const std::uint64_t peak = PeakOnTarget(*run.target);
+    if (peak > 0) line("peak memory", HumanBytes(peak) + " (of the session on the target)");
+  } else if (types.performance && run.log.process_peak_resident_bytes > 0) {
+    line("peak memory", HumanBytes(run.log.process_peak_resident_bytes) + " (this process)");
   }
   if (types.classification && run.evaluation && run.evaluation->total > 0) {
     intervals = true;

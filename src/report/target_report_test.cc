@@ -143,6 +143,7 @@ TEST(TargetReportTest, TheSectionNamesTheMachineAndShowsBothViews) {
 }
 
 TEST(TargetReportTest, TheSummaryTellsThemApart) {
+  EXPECT_THAT(RunSummary(MakeRemoteRun("remote")), HasSubstr("30.0 MB (of the session on the"));
   EXPECT_THAT(RunSummary(MakeRemoteRun("remote")),
               AllOf(HasSubstr("target             tcp://192.0.2.1:12345, native mode, Small CPU"),
                     HasSubstr("seen by the host"), HasSubstr("transfer and queue are 75")));
