@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session_worker.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include "kenning/base/log.h"
 #include "sandbox.h"
 #include "session_process.h"
+#include "transport/socket_channel.h"
 #include "wire/logs.h"
 #include "wire/message_reader.h"
 
@@ -124,7 +126,10 @@ void RunSessionWorker(Channel& channel, const SessionSetup& setup, SessionPage* 
   NoteFatalSignals(page);
   int code = 1;
   try {
-    code = ServeSession(channel, setup, page, scratch);
+    // What wakes a channel over a serial line was closed with the parent's other descriptors.
+    const auto own =
+        AdoptDescriptor(::fcntl(channel.descriptor(), F_DUPFD_CLOEXEC, 3), channel.peer());
+    code = ServeSession(own ? **own : channel, setup, page, scratch);
   } catch (const std::exception& exception) {
     LogError("{}: {}", channel.peer(), exception.what());
   }
