@@ -142,6 +142,9 @@ class Case {
       const fs::path module = kenning_.parent_path() / ("kenning_engine_" + name + ".so");
       return fs::exists(module) ? "" : fmt::format("the engine {} is not built", name);
     }
+    if (kind == "program") {
+      return fs::exists(kenning_.parent_path() / name) ? "" : fmt::format("{} is not built", name);
+    }
     if (kind == "toolchain") {
       const std::string list = OutputOf(fmt::format("'{}' toolchain list", kenning_.string()));
       for (const std::string& entry : Lines(list)) {
