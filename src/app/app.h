@@ -12,6 +12,7 @@
 
 #include "kenning/base/progress.h"
 #include "kenning/base/result.h"
+#include "kenning/core/load_run.h"
 #include "kenning/core/run_record.h"
 #include "kenning/registry/registry.h"
 #include "scenario/scenario.h"
@@ -68,6 +69,8 @@ struct TestOptions {
   int warm_up = 3;                         ///< Invokes before the measured ones, kept apart.
   std::optional<std::size_t> max_samples;  ///< Only the first so many test samples.
   double sample_interval_s = 0.1;          ///< Of the system sampler.
+  /// Runs this load pattern, which evaluates nothing, in place of one pass over the test samples.
+  std::optional<LoadSettings> load;
 };
 struct TestOutcome {
   RunRecord record;

@@ -340,8 +340,12 @@ Result<> RunLoad(const LoadSettings& settings, const LoadOptions& options, Query
   run.settings = settings;
   run.batch_size = runner.samples_per_item();
   run.pool_samples = runner.pool_items() * run.batch_size;
-  if (settings.pattern == LoadPattern::kSingleStream) {
-    run.settings.samples_per_query = run.batch_size;
+  std::uint32_t& samples = run.settings.samples_per_query;
+  const bool several = settings.pattern == LoadPattern::kMultiStream;
+  if (settings.pattern == LoadPattern::kSingleStream || (samples == 0 && !several)) {
+    samples = run.batch_size;
+  } else if (samples == 0) {
+    samples = (8 + run.batch_size - 1) / run.batch_size * run.batch_size;
   }
   const LoadSettings resolved = run.settings;
   KENNING_RETURN_IF_ERROR(Driver(resolved, options, runner, progress, cancel, run).Run());

@@ -43,6 +43,13 @@ Result<> RemoteSession::Invoke(std::span<const TensorView> inputs,
   return {};
 }
 
+Result<> RemoteSession::Receive(std::span<const MutableTensorView> outputs) {
+  auto result = client_.ReceiveInfer(outputs);
+  if (!result) return Fail(std::move(result).error());
+  times_.push_back(TimesOf(*result));
+  return {};
+}
+
 Result<std::vector<OperatorProfile>> RemoteSession::Profile() {
   if (!client_.native()) return std::vector<OperatorProfile>{};
   return client_.Profile();

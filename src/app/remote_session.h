@@ -24,6 +24,14 @@ class RemoteSession final : public Session {
   /// target's own call gave.
   Result<> Invoke(std::span<const TensorView> inputs,
                   std::span<const MutableTensorView> outputs) override;
+  /// The halves of Invoke: several may be sent before the first answer is taken (native mode only;
+  /// at most wire::TargetClient::kMaxInFlight). Answers come in order.
+  Result<> Send(std::span<const TensorView> inputs) { return client_.SendInfer(inputs); }
+  Result<> Receive(std::span<const MutableTensorView> outputs);
+  /// Waits until an answer begins to arrive; false: not until then.
+  Result<bool> AwaitAnswer(Deadline until) { return client_.AwaitAnswer(until); }
+  bool native() const { return client_.native(); }
+
   /// Of the target; empty where it does not speak the native mode.
   Result<std::vector<OperatorProfile>> Profile() override;
 

@@ -3,6 +3,7 @@
 
 #include "app/app.h"
 #include "app/inference_loop.h"
+#include "app/load_measure.h"
 #include "app/under_test.h"
 #include "evaluate/classification.h"
 #include "kenning/base/clock.h"
@@ -62,7 +63,8 @@ Result<TestOutcome> RunTest(const Plan& plan, const TestOptions& options, const 
   KENNING_ASSIGN_OR_RETURN(ModelUnderTest model, LoadModelUnderTest(plan, made, context));
   outcome.record = DescribeRun(plan, options, made, model);
   RunRecord& record = outcome.record;
-  Result<> measured = Measure(plan, options, made, model, context, record);
+  Result<> measured = options.load ? MeasureLoad(plan, options, made, model, context, record)
+                                   : Measure(plan, options, made, model, context, record);
   if (!measured) {
     if (!KeepsWhatIsThere(measured.error(), record)) return Fail(std::move(measured).error());
     if (measured.error().code() != ErrorCode::kCancelled) {

@@ -271,6 +271,18 @@ Result<> NativeClient::SendInfer(std::span<const TensorView> inputs) {
   return {};
 }
 
+Result<bool> NativeClient::AwaitAnswer(Deadline until) {
+  if (in_flight() == 0) return Fail(ErrorCode::kFailedPrecondition, "no inference is in flight");
+  if (!kept_.empty() || link_.reader().buffered() > 0) return true;
+  const Result<bool> there = link_.reader().Await(until);
+  if (there && *there) return true;
+  if (!there && there.error().code() == ErrorCode::kDeadlineExceeded) return false;
+  if (!there) return link_.End(there.error());
+  return link_.End({ErrorCode::kTargetLost,
+                    fmt::format("{} closed the connection; there is no answer of an inference",
+                                link_.channel().peer())});
+}
+
 Result<TargetClient::InferResult> NativeClient::ReceiveInfer(
     std::span<const MutableTensorView> outputs) {
   if (kept_.empty()) {

@@ -40,6 +40,7 @@ class NativeClient {
                                           std::span<const MutableTensorView> outputs);
   Result<> SendInfer(std::span<const TensorView> inputs);
   Result<TargetClient::InferResult> ReceiveInfer(std::span<const MutableTensorView> outputs);
+  Result<bool> AwaitAnswer(Deadline until);
   /// Answers of SendInfer that ReceiveInfer has not given yet.
   std::size_t in_flight() const { return sent_.size() + kept_.size(); }
   /// About how large an answer will be; 0: unknown.

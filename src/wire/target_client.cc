@@ -295,6 +295,11 @@ Result<TargetClient::InferResult> TargetClient::ReceiveInfer(
   return impl_->native.ReceiveInfer(outputs);
 }
 
+Result<bool> TargetClient::AwaitAnswer(Deadline until) {
+  KENNING_RETURN_IF_ERROR(impl_->link.Usable());
+  return impl_->native.AwaitAnswer(until);
+}
+
 Result<std::string> TargetClient::Statistics() {
   KENNING_RETURN_IF_ERROR(impl_->Ready());
   KENNING_RETURN_IF_ERROR(impl_->Settle());

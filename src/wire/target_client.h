@@ -106,6 +106,9 @@ class TargetClient {
   static constexpr std::size_t kMaxInFlight = 64;
   Result<> SendInfer(std::span<const TensorView> inputs);
   Result<InferResult> ReceiveInfer(std::span<const MutableTensorView> outputs);
+  /// Waits until the oldest answer begins to arrive, at most until `until`; false: not yet.
+  /// \return kFailedPrecondition where nothing is in flight.
+  Result<bool> AwaitAnswer(Deadline until);
 
   /// STATS: Kenning's JSON (network), or the same keys made from the binary form (UART). Native:
   /// the richer form of kStatistics (docs/formats/wire.md).

@@ -31,7 +31,7 @@ struct LoadSettings {
   std::uint64_t min_queries = 0;      ///< 0: as many as the percentile needs. Offline: samples.
   std::uint64_t max_queries = 0;      ///< 0: no limit.
   std::uint32_t streams = 1;          ///< Sessions that work side by side.
-  std::uint32_t samples_per_query = 1;
+  std::uint32_t samples_per_query = 1;  ///< 0: one batch; multi-stream: 8, in whole batches.
   std::uint64_t seed = 1;
   bool operator==(const LoadSettings&) const = default;
 };
