@@ -44,6 +44,8 @@ class TargetServer::Impl {
   bool uart() const { return options_.settings.dialect == WireDialect::kUart; }
   bool speaks_native() const { return options_.settings.native != NativeMode::kOff; }
   Deadline MessageDeadline(std::uint64_t bytes) const;
+  double SecondsFor(std::uint64_t bytes) const;
+  Result<> ReadBody(MutableBytes out, Deadline deadline);
   // Reads and drops a body that was refused; ends the session where it is too large for that.
   Result<> SkipBody(std::uint64_t size);
   // UART: drops what comes until the line is quiet.
@@ -72,6 +74,7 @@ class TargetServer::Impl {
   std::optional<Error> MayNotAsk(const Header& header) const;
   Result<> RefusePart(const Header& header, const Error& error);
   bool CannotBe(const Header& header) const;
+  Result<> DropNoise(const Header& header);
   std::uint64_t CapOf(MessageType type) const;
   bool ChecksumFits(const Header& header, ConstBytes body) const;
   Result<> Dispatch(const JoinedMessage& message);
@@ -130,6 +133,7 @@ class TargetServer::Impl {
   bool open_ = false;    // UART: PING has come
   bool closed_ = false;  // the session is to end in order
   bool write_failed_ = false;
+  Deadline proof_deadline_ = Deadline::Never();  // of who has not shown the token
   ServerAction doing_ = ServerAction::kIdle;
 
   // Kenning's mode.

@@ -76,7 +76,7 @@ Result<> TargetServer::Impl::ServeInfer(const NativeRequest& request) {
   pieces_.clear();
   for (std::size_t i = 0; i < request.prefix.sample_count; ++i) {
     for (const MutableTensorView& input : samples_.inputs(i)) {
-      KENNING_RETURN_IF_ERROR(reader_.Read({input.data, input.size_bytes}, deadline));
+      KENNING_RETURN_IF_ERROR(ReadBody({input.data, input.size_bytes}, deadline));
       pieces_.emplace_back(input.data, input.size_bytes);
     }
   }

@@ -34,16 +34,18 @@ void TargetServer::Impl::ForgetClient() {
   closed_ = false;
   protocol_errors_ = 0;
   doing_ = uart() ? ServerAction::kWaitingForClient : ServerAction::kClientConnected;
-  spec_there_ = input_there_ = output_there_ = false;
+  spec_there_ = input_there_ = output_there_ = shapes_given_ = false;
+  samples_.DropModel();
+  io_spec_.clear();
+  model_sha256_.clear();
+  optimizers_.clear();
+  unoptimized_sha256_.clear();
+  server_nonce_.clear();
+  upload_sha256_.clear();
 }
 
 Result<> TargetServer::Impl::ServeKenning(const Header& header) {
-  if (CannotBe(header)) {
-    KENNING_RETURN_IF_ERROR(AwaitQuiet());
-    KENNING_RETURN_IF_ERROR(CountProtocolError());
-    joiner_.DropAll();
-    return Refuse(header, Error(ErrorCode::kInvalidData, "a header that cannot be was received"));
-  }
+  if (CannotBe(header)) return DropNoise(header);
   if (header.flow == FlowControl::kTransmission || header.flow == FlowControl::kAcknowledge) {
     logs_.Add(LogLevel::kWarning,
               fmt::format("ignored what a client does not send: {}", ToString(header)));
@@ -53,6 +55,22 @@ Result<> TargetServer::Impl::ServeKenning(const Header& header) {
   if (joiner_.Swallows(header)) return SkipBody(header.body_size());
   if (const auto error = MayNotAsk(header)) return RefusePart(header, *error);
   return ServePart(header);
+}
+
+// Of a type that nobody knows a client of Kenning would not take an answer.
+Result<> TargetServer::Impl::DropNoise(const Header& header) {
+  joiner_.DropAll();
+  KENNING_RETURN_IF_ERROR(AwaitQuiet());
+  const Result<> counted = CountProtocolError();
+  const Error error(ErrorCode::kInvalidData, "noise on the line, or a message that is too large");
+  if (header.type <= MessageType::kLogs) {
+    KENNING_RETURN_IF_ERROR(Refuse(header, error));
+  } else {
+    logs_.Add(LogLevel::kError, error.message());
+    AddLogs();
+    KENNING_RETURN_IF_ERROR(Flush());
+  }
+  return counted;
 }
 
 // A line with noise gives headers like this; what follows them is no payload.
@@ -231,7 +249,7 @@ Result<bool> TargetServer::Impl::TryDataInPlace(const Header& header) {
   const Deadline deadline = MessageDeadline(header.body_size());
   std::uint8_t all = ChecksumOf(reader_.last_header_bytes(), {});
   for (const MutableTensorView& input : samples_.inputs(0)) {
-    KENNING_RETURN_IF_ERROR(reader_.Read({input.data, input.size_bytes}, deadline));
+    KENNING_RETURN_IF_ERROR(ReadBody({input.data, input.size_bytes}, deadline));
     if (options_.settings.error_recovery) {
       all = static_cast<std::uint8_t>(all ^ XorOf({input.data, input.size_bytes}));
     }

@@ -147,7 +147,7 @@ Result<> TargetServer::Impl::ServeNative(const Header& header) {
   }
   if (type == NativeType::kInfer) return ServeInfer(request);
   body_.resize(static_cast<std::size_t>(request.body_size()));
-  KENNING_RETURN_IF_ERROR(reader_.Read(body_, MessageDeadline(body_.size())));
+  KENNING_RETURN_IF_ERROR(ReadBody(body_, MessageDeadline(body_.size())));
   const ConstBytes pieces[] = {body_};
   if (NativeCrc(header, request.prefix, pieces) != request.prefix.crc32c) {
     KENNING_RETURN_IF_ERROR(CountProtocolError());

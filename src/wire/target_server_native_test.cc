@@ -385,25 +385,36 @@ TEST_F(NativeServerTest, SwitchedOffTheTypesAreUnknown) {
   EXPECT_EQ(answers[12], std::byte{12});
 }
 
+// Gives what is asked for first, and anything else only once some time has gone by.
+class SlowBody final : public Channel {
+ public:
+  SlowBody(ConstBytes bytes, std::size_t at_once) : inner_(bytes, at_once) {}
+  Result<std::size_t> ReadSome(MutableBytes out, Deadline deadline) override {
+    if (reads_++ > 0) std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    return inner_.ReadSome(out, deadline);
+  }
+  Result<> WriteAll(std::span<const ConstBytes> pieces, Deadline deadline) override {
+    return inner_.WriteAll(pieces, deadline);
+  }
+  void Shutdown() noexcept override { inner_.Shutdown(); }
+  std::string peer() const override { return "slow"; }
+  const std::vector<std::byte>& written() const { return inner_.written(); }
+
+ private:
+  ScriptedChannel inner_;
+  int reads_ = 0;
+};
+
 TEST_F(NativeServerTest, DeadlinesThatAreOver) {
   // The request says one millisecond, and its body takes longer.
-  auto [host, target] = MakeMemoryPair();
-  TargetServer server(*target, backend_, store_, options_);
-  std::thread serving([&] { ended_ = server.Serve(); });
-  Requests script;
-  script.Native(NativeType::kEcho, 1, BytesOf("late"), {.deadline_or_status = 1});
-  const ConstBytes head[] = {ConstBytes(script.bytes).first(36)};
-  const ConstBytes body[] = {ConstBytes(script.bytes).subspan(36)};
-  ASSERT_TRUE(host->WriteAll(head, Deadline::Never()));
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  ASSERT_TRUE(host->WriteAll(body, Deadline::Never()));
-  std::vector<std::byte> bytes(1 + 36);
-  MessageReader reader(*host);
-  ASSERT_TRUE(reader.Read(bytes, Deadline::After(60)));
-  const NativePrefix prefix = DecodePrefix(std::span(bytes).subspan<13, 24>());
-  EXPECT_EQ(static_cast<StatusCode>(prefix.deadline_or_status), StatusCode::kDeadlineExceeded);
-  host.reset();
-  serving.join();
+  Requests requests;
+  requests.Native(NativeType::kEcho, 1, BytesOf("late"), {.deadline_or_status = 1});
+  SlowBody channel(requests.bytes, kHeaderBytes + kNativePrefixBytes);
+  TargetServer server(channel, backend_, store_, options_);
+  ASSERT_TRUE(server.Serve());
+  const auto answers = ParseMessages(channel.written());
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_EQ(answers[0].status(), StatusCode::kDeadlineExceeded);
 }
 
 TEST_F(NativeServerTest, StateForWhoWatches) {
@@ -502,6 +513,21 @@ TEST_F(TokenTest, AnotherTokenEndsTheSession) {
             (std::vector{StatusCode::kUnauthenticated, StatusCode::kFailedPrecondition,
                          StatusCode::kOk, StatusCode::kUnauthenticated}));
   EXPECT_EQ(ended_.error().code(), ErrorCode::kUnavailable);
+}
+
+TEST_F(TokenTest, StrangersHaveLittleTime) {
+  options_.limits.greeting_timeout_s = 0.05;
+  auto [host, target] = MakeMemoryPair();
+  TargetServer server(*target, backend_, store_, options_);
+  std::thread serving([&, channel = target.get()] {
+    ended_ = server.Serve();
+    channel->Shutdown();
+  });
+  const Requests hello = Requests().Native(NativeType::kHello, 1, "{}");
+  const ConstBytes pieces[] = {hello.bytes};
+  while (host->WriteAll(pieces, Deadline::Never())) std::this_thread::yield();
+  serving.join();
+  EXPECT_EQ(ended_.error().code(), ErrorCode::kDeadlineExceeded);
 }
 
 TEST_F(TokenTest, LargeBodiesOfStrangersEndTheSession) {

@@ -505,8 +505,7 @@ TEST_F(UartServerTest, NoiseIsDroppedUntilTheLineIsQuiet) {
   long_one.Kenning(MessageType::kModel, std::string(100, '\xFF'));
   noise.insert(noise.end(), long_one.bytes.begin(), long_one.bytes.end());
   send(noise);
-  EXPECT_EQ(receive().type, MessageType::kLogs);
-  EXPECT_TRUE(receive().has(kFail));
+  EXPECT_EQ(receive().type, MessageType::kLogs);  // and no answer of a type that nobody knows
   send(status.bytes);
   EXPECT_TRUE(receive().has(kSuccess));
   host.reset();
