@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session_worker.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -124,16 +123,19 @@ void RunSessionWorker(Channel& channel, const SessionSetup& setup, SessionPage* 
                       const std::filesystem::path& scratch, pid_t parent) {
   BecomeChild({channel.descriptor()}, parent);
   NoteFatalSignals(page);
+  // What else the channel had open is closed by now.
+  auto own = AdoptDescriptor(::dup(channel.descriptor()), channel.peer());
+  if (!own) {
+    LogError("{}: {}", channel.peer(), own.error().ToString());
+    ::_exit(1);
+  }
   int code = 1;
   try {
-    // What wakes a channel over a serial line was closed with the parent's other descriptors.
-    const auto own =
-        AdoptDescriptor(::fcntl(channel.descriptor(), F_DUPFD_CLOEXEC, 3), channel.peer());
-    code = ServeSession(own ? **own : channel, setup, page, scratch);
+    code = ServeSession(**own, setup, page, scratch);
   } catch (const std::exception& exception) {
     LogError("{}: {}", channel.peer(), exception.what());
   }
-  Leave(channel, code);
+  Leave(**own, code);
 }
 
 void RunBusyWorker(Channel& channel, const WireSettings& settings, const std::string& text,
