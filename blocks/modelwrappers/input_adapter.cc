@@ -12,6 +12,13 @@ Shape WithoutBatch(const Shape& shape) {
   return shape.empty() ? Shape{} : Shape(shape.begin() + 1, shape.end());
 }
 
+/// Down to `rank` dimensions; gives how many went.
+std::size_t DropTrailingOnes(Shape& shape, std::size_t rank) {
+  std::size_t dropped = 0;
+  for (; shape.size() > rank && shape.back() == 1; ++dropped) shape.pop_back();
+  return dropped;
+}
+
 Result<std::vector<float>> PerChannel(const std::vector<float>& given, std::size_t channels,
                                       float default_value, const char* what) {
   if (given.empty()) return std::vector<float>(channels, default_value);
@@ -33,7 +40,9 @@ Result<InputAdapter> InputAdapter::Make(const TensorSpec& sample, const TensorSp
   };
   InputAdapter adapter;
   adapter.sample_shape_ = sample.shape;
-  const Shape wanted = WithoutBatch(input.shape);
+  Shape wanted = WithoutBatch(input.shape);
+  // Kenning's magic wand network takes windows of 128 readings of 3 values as [128, 3, 1].
+  const std::size_t ones = DropTrailingOnes(wanted, sample.shape.size());
   const bool image = sample.shape.size() == 3 && wanted.size() == 3;
   adapter.from_nchw_ = sample.shape.size() == 3 && sample.layout == "NCHW";
   const Shape hwc =
@@ -64,6 +73,7 @@ Result<InputAdapter> InputAdapter::Make(const TensorSpec& sample, const TensorSp
   adapter.input_shape_ = flat && !fits_as_is ? Shape{static_cast<std::int64_t>(*count)}
                          : adapter.to_nchw_  ? chw
                                              : hwc;
+  adapter.input_shape_.insert(adapter.input_shape_.end(), ones, 1);
   KENNING_ASSIGN_OR_RETURN(const std::vector<float> mean,
                            PerChannel(options.mean, adapter.channels_, 0, "mean"));
   KENNING_ASSIGN_OR_RETURN(const std::vector<float> stddev,

@@ -55,6 +55,16 @@ TEST(InputAdapterTest, PlanesBecomePixelsAndStayPlanes) {
   EXPECT_THAT(out.as<float>(), ElementsAre(0, 1, 1, 2, 2, 3));
 }
 
+TEST(InputAdapterTest, AModelMayHaveFurtherDimensionsOfOne) {
+  const auto adapter = InputAdapter::Make(Spec({2, 3}), Spec({kAnyDim, 2, 3, 1}), {});
+  ASSERT_TRUE(adapter) << adapter.error().ToString();
+  Tensor out;
+  ASSERT_TRUE(adapter->Apply(Counting({2, 2, 3}), out));
+  EXPECT_EQ(out.shape(), (Shape{2, 2, 3, 1}));
+  EXPECT_THAT(out.as<float>(), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11));
+  EXPECT_FALSE(InputAdapter::Make(Spec({2, 3}), Spec({kAnyDim, 2, 3, 2}), {}));
+}
+
 TEST(InputAdapterTest, NormalisationAndChannelOrder) {
   InputOptions options;
   options.scale = 2;
