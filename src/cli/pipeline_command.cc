@@ -187,6 +187,7 @@ class Pipeline {
     test.command = context_.command_line;
     test.warm_up = options_.warm_up;
     test.max_samples = options_.max_samples;
+    test.load = options_.load;
     if (!options_.model_names.empty()) test.name = options_.model_names[0];
     KENNING_RETURN_IF_ERROR(MakeBlocksOnce(), "test");
     KENNING_ASSIGN_OR_RETURN(TestOutcome outcome, RunTest(*plan_, test, *blocks_, app_), "test");

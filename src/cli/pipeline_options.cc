@@ -9,6 +9,7 @@
 #include <deque>
 #include <set>
 
+#include "cli/load_options.h"
 #include "kenning/base/strings.h"
 
 namespace kenning {
@@ -241,6 +242,7 @@ class Parser {
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32).description(""))
         ->type_name("N")
         ->group("Test");
+    load_.AddTo(app_);
   }
 
   void AddOutputOptions() {
@@ -368,6 +370,9 @@ class Parser {
                          : level == "INFO"  ? LogLevel::kInfo
                          : level == "ERROR" ? LogLevel::kError
                                             : LogLevel::kWarning;
+    if (Contains(steps_, "test")) {
+      KENNING_ASSIGN_OR_RETURN(options_.load, load_.Collect());
+    }
     return CheckTogether();
   }
 
@@ -407,6 +412,7 @@ class Parser {
     CLI::Option* option;
   };
 
+  LoadFlags load_;
   CLI::App app_;
   std::vector<std::string> steps_;
   const Registry& registry_;

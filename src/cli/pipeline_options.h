@@ -11,6 +11,7 @@
 
 #include "kenning/base/log.h"
 #include "kenning/base/result.h"
+#include "kenning/core/load_run.h"
 #include "kenning/registry/registry.h"
 #include "scenario/scenario.h"
 
@@ -28,6 +29,7 @@ struct PipelineOptions {
   std::vector<std::string> report_types;
   int warm_up = 3;
   std::optional<std::size_t> max_samples;
+  std::optional<LoadSettings> load;  ///< Run a load pattern in place of one pass.
   bool dry_run = false;
   bool install_missing = false;
   LogLevel verbosity = LogLevel::kWarning;
