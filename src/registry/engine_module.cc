@@ -14,6 +14,12 @@
 namespace kenning {
 namespace {
 
+// Some libraries (protobuf) want thread-local variables of a cache line's alignment in the block
+// that the loader lays out when the program starts. On AArch64 it takes them later only where the
+// program itself has one such variable; else the engine "cannot be loaded: cannot allocate memory
+// in static TLS block".
+alignas(64) thread_local volatile char g_cache_line = 0;
+
 std::string ModuleFile(std::string_view engine) {
   return fmt::format("kenning_engine_{}.so", engine);
 }
@@ -30,6 +36,7 @@ Result<std::filesystem::path> FindEngine(std::string_view engine) {
 }
 
 Result<const EngineModule*> OpenEngine(std::string_view engine) {
+  g_cache_line = 1;
   KENNING_ASSIGN_OR_RETURN(const std::filesystem::path path, FindEngine(engine));
   KENNING_ASSIGN_OR_RETURN(void* const handle, OpenModule(path));
   const auto entry = reinterpret_cast<EngineModuleEntry>(::dlsym(handle, "kenning_engine_module"));
