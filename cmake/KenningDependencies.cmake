@@ -38,7 +38,14 @@ if(NOT KENNING_AGENT_ONLY)
   endif()
 endif()
 # Serial lines: without libserialport UARTProtocol is listed as unavailable.
-if(KENNING_UART)
+if(KENNING_UART AND KENNING_PORTABLE)
+  find_path(KENNING_SERIALPORT_INCLUDE libserialport.h REQUIRED)
+  find_library(KENNING_SERIALPORT_LIBRARY NAMES libserialport.a serialport REQUIRED)
+  add_library(kenning_libserialport UNKNOWN IMPORTED)
+  set_target_properties(kenning_libserialport PROPERTIES
+    IMPORTED_LOCATION "${KENNING_SERIALPORT_LIBRARY}"
+    INTERFACE_INCLUDE_DIRECTORIES "${KENNING_SERIALPORT_INCLUDE}")
+elseif(KENNING_UART)
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(kenning_serialport REQUIRED IMPORTED_TARGET libserialport)
   add_library(kenning_libserialport ALIAS PkgConfig::kenning_serialport)
