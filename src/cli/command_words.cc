@@ -24,6 +24,8 @@ constexpr auto kSubcommands = std::to_array<SubcommandInfo>({
     {"diff", "Run two models on the same samples and show where they part"},
     {"explain", "Why a model is as fast as it is, and what would make it faster"},
     {"server", "Serve models that a host sends: the agent, as kenning-agent is"},
+    {"devices", "Known targets: list, add, remove, show, probe"},
+    {"doctor", "What works between this machine and a target, and how fast"},
     {"list", "The blocks of this build, and whether they can run here"},
     {"info", "One block: what it does, and its parameters"},
     {"schema", "The JSON Schema of scenario files, for editors"},

@@ -50,6 +50,12 @@ Result<int> ExplainCommand(const Words& words, CommandContext& context);
 /// The flags of diff and explain, for completion.
 std::vector<std::string> DiffFlags();
 std::vector<std::string> ExplainFlags();
+Result<int> DevicesCommand(const Words& words, CommandContext& context);
+Result<int> DoctorCommand(const Words& words, CommandContext& context);
+/// For completion.
+std::vector<std::string> DevicesActions();
+std::vector<std::string> DevicesFlags();
+std::vector<std::string> DoctorFlags();
 Result<int> CacheCommand(const Words& words, CommandContext& context);
 
 }  // namespace kenning

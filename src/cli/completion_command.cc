@@ -9,6 +9,7 @@
 #include "cli/simple_options.h"
 #include "kenning/toolchain/toolchain.h"
 #include "target/agent_command.h"
+#include "transport/devices.h"
 
 namespace kenning {
 namespace {
@@ -112,6 +113,15 @@ std::set<std::string> ServerWords(const std::string& command, bool option,
   return names;
 }
 
+std::set<std::string> DeviceNames() {
+  std::set<std::string> names;
+  const auto devices = ReadDevices(DevicesFile());
+  for (const Device& device : devices ? *devices : std::vector<Device>{}) {
+    names.insert(device.name);
+  }
+  return names;
+}
+
 /// What may stand where the last of `words` stands.
 std::set<std::string> Candidates(const Words& words, const Registry& registry) {
   const Words before(words.begin(), words.empty() ? words.end() : words.end() - 1);
@@ -135,6 +145,17 @@ std::set<std::string> Candidates(const Words& words, const Registry& registry) {
   }
   if (last == "diff") return ComparisonWords(DiffFlags(), option, split->rest, registry);
   if (last == "explain") return ComparisonWords(ExplainFlags(), option, split->rest, registry);
+  if (last == "devices" || last == "doctor") {
+    const bool actions = last == "devices" && split->rest.empty();
+    const std::vector<std::string> fixed = option
+                                               ? last == "doctor" ? DoctorFlags() : DevicesFlags()
+                                           : actions ? DevicesActions()
+                                                     : std::vector<std::string>{};
+    if (option || actions) return {fixed.begin(), fixed.end()};
+    // A file may stand behind an option.
+    const bool value = !split->rest.empty() && split->rest.back().starts_with('-');
+    return value ? std::set<std::string>{} : DeviceNames();
+  }
   if (last == "schema") return {"--output"};
   if (last.ends_with("server")) return ServerWords(last, option, split->rest, registry);
   if (last == "json_inference_tester") {

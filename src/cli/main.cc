@@ -50,6 +50,8 @@ Result<int> Dispatch(const CommandWords& words, CommandContext& context) {
                                 {"server", ServerCommand},
                                 {"inference_server", InferenceServerCommand},
                                 {"json_inference_server", JsonInferenceServerCommand},
+                                {"devices", DevicesCommand},
+                                {"doctor", DoctorCommand},
                                 {"__complete", CompleteCommand},
                                 {"json_inference_tester", JsonInferenceTesterCommand},
                                 {"inference_tester", InferenceTesterCommand}};

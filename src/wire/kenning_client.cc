@@ -229,7 +229,9 @@ Result<> KenningClient::Refused(const Header& header) {
   }
   const std::string complaints = link_.Complaints();
   if (!complaints.empty()) text += ": " + complaints;
-  return Fail(CodeOfRefusal(header.type), std::move(text));
+  // Kenning's protocol has no word for it; our agent's line begins so.
+  const bool busy = complaints.find("busy:") != std::string::npos;
+  return Fail(busy ? ErrorCode::kUnavailable : CodeOfRefusal(header.type), std::move(text));
 }
 
 Result<> KenningClient::Confirm(MessageType type, double wait_s) {

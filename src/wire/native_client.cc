@@ -99,8 +99,10 @@ Result<> NativeClient::ReceiveFailure(const Header& header, const NativePrefix& 
       link_.ReadInto(sink, size, deadline, [&crc](ConstBytes bytes) { crc = Crc32c(bytes, crc); }));
   if (crc != prefix.crc32c) return Nonsense(type, "its CRC is wrong: bytes were changed");
   text = CleanText(text);
+  const auto status = static_cast<StatusCode>(prefix.deadline_or_status);
   if (text.empty()) text = fmt::format("the target failed at {}", TypeName(header.type));
-  return Fail(ErrorCodeOf(static_cast<StatusCode>(prefix.deadline_or_status)), std::move(text));
+  if (status == StatusCode::kBusy && !text.starts_with("busy:")) text = "busy: " + text;
+  return Fail(ErrorCodeOf(status), std::move(text));
 }
 
 Result<NativePrefix> NativeClient::Call(NativeType type, std::span<const ConstBytes> body,

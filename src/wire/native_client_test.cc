@@ -266,7 +266,24 @@ TEST_F(NativeClientTest, BusyTargetIsSaid) {
   const auto connected = Connect();
   ASSERT_FALSE(connected);
   EXPECT_EQ(connected.error().code(), ErrorCode::kUnavailable);
-  EXPECT_THAT(connected.error().message(), HasSubstr("another client"));
+  EXPECT_EQ(connected.error().message(), "busy: the target serves another client");
+}
+
+// As our agent does it for a client that does not speak the native mode yet.
+TEST_F(NativeClientTest, BusyTargetThatLeavesIsSaid) {
+  settings_.native = NativeMode::kAuto;
+  script_->ends = true;
+  odd_ = [](const Request& request) -> std::optional<std::string> {
+    if (request.header.type != MessageType::kStats) return "";
+    const std::string line = " [ERROR] busy: this target serves another";
+    return Answer(MessageType::kLogs, static_cast<char>(line.size()) + line, 0) +
+           Answer(request.header.type, "\x08", kFail | kNativeOffer);
+  };
+  ASSERT_TRUE(Connect());
+  const auto native = client_->Negotiate();
+  ASSERT_FALSE(native);
+  EXPECT_EQ(native.error().code(), ErrorCode::kUnavailable);
+  EXPECT_THAT(native.error().message(), HasSubstr("busy: this target"));
 }
 
 TEST_F(NativeClientTest, PeerWithoutTheModeIsSaid) {

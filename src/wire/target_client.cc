@@ -104,7 +104,12 @@ Result<> TargetClient::Impl::Settle() {
   // Kenning's server answers this at any time; the answer itself is of no use yet.
   const Result<std::string> answer = kenning.Statistics();
   if (!answer && (link.over() || !kenning.offer_taken())) return Fail(answer.error());
-  if (kenning.offer_taken()) return SayHello();
+  if (kenning.offer_taken()) {
+    Result<> hello = SayHello();
+    // A target that serves another client says so, and leaves.
+    const bool left = !hello && hello.error().code() == ErrorCode::kTargetLost;
+    return left && !answer ? Result<>(Fail(answer.error())) : hello;
+  }
   peer = Peer::kKenning;
   kenning.set_offering(false);
   return {};

@@ -56,8 +56,8 @@ class TargetClient {
  public:
   /// Takes the channel; does the greeting (network) or the handshake (UART), and authenticates
   /// where settings have a token. `settings.native`: kAuto and kOn send the offer with the first
-  /// request. \return kTargetLost, kDeadlineExceeded, kUnavailable (busy, wrong token),
-  /// kInvalidData (the other side speaks another protocol).
+  /// request. \return kTargetLost, kDeadlineExceeded, kUnavailable (busy, wrong token; the message
+  /// of a busy target has "busy:" in it), kInvalidData (the other side speaks another protocol).
   static Result<std::unique_ptr<TargetClient>> Connect(std::unique_ptr<Channel> channel,
                                                        const WireSettings& settings,
                                                        ClientOptions options = {});
