@@ -2,12 +2,14 @@
 # Two commands are enough on a fresh Debian or Ubuntu: `make demo` and `make test`. The rest is for those
 # who work on kenning. Each target says what it runs; nothing is installed but by scripts/setup.
 .DEFAULT_GOAL := help
-.PHONY: help setup tools toolchains build demo test aarch64 aarch64-test fuzz-check asan tsan fuzz bench \
+.PHONY: help setup tools toolchains build demo test aarch64 aarch64-test fuzz-check asan tsan tsan-check fuzz bench \
         coverage format format-check lint tidy clean
 
 KENNING := build/release/bin/kenning
 DEMO := build/demo
 FUZZ_SECONDS ?= 60
+# Tests of what runs on several threads.
+THREADED := wire transport measure app blocks_protocols interop
 # Whose packages are fetched: names of engines, or all. What was fetched once is built in any case.
 ENGINES ?= onnxruntime
 empty :=
@@ -59,6 +61,11 @@ asan: setup ## Unit tests under the address and undefined-behaviour sanitizers
 	cmake --preset asan-ubsan $(FETCH)
 	cmake --build --preset asan-ubsan
 	ctest --preset asan-ubsan
+
+tsan-check: setup ## What runs on several threads, and the agent, under the thread sanitizer
+	cmake --preset tsan $(FETCH)
+	cmake --build --preset tsan --target $(THREADED:=_test) kenning-agent kenning_engine_null
+	ctest --test-dir build/tsan --output-on-failure -j2 -R '^($(subst $(empty) $(empty),|,$(strip $(THREADED))))_'
 
 tsan: setup ## Unit tests under the thread sanitizer
 	cmake --preset tsan $(FETCH)
