@@ -101,6 +101,8 @@ Result<std::string> LeaveRoot(const std::string& user,
   if (::initgroups(name.c_str(), gid) != 0) return Fail(UserError(name, "groups"));
   if (::setresgid(gid, gid, gid) != 0) return Fail(UserError(name, "group"));
   if (::setresuid(uid, uid, uid) != 0) return Fail(UserError(name, "user"));
+  // Another user's process may not look at its own executable, beside which the engines are.
+  ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   if (::setuid(0) == 0) return Fail(ErrorCode::kInternal, "the way back to root is open");
   return name;
 }

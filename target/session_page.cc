@@ -2,6 +2,7 @@
 #include "session_page.h"
 
 #include <dlfcn.h>
+#include <execinfo.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -40,15 +41,36 @@ const char* LastPart(const char* path) {
   return slash == nullptr ? path : slash + 1;
 }
 
+/// Of the innermost frame that is not of the C or C++ library, which only carry out an abort; else
+/// of the instruction itself.
+Dl_info FindFault(const void* context) {
+  constexpr int kHandlerFrames = 2;  // This handler, and what the kernel returns to.
+  std::array<void*, 48> frames{};
+  Dl_info where{};
+  const int count = ::backtrace(frames.data(), static_cast<int>(frames.size()));
+  for (int i = kHandlerFrames; i < count; ++i) {
+    if (::dladdr(frames[static_cast<std::size_t>(i)], &where) == 0) continue;
+    const char* file = where.dli_fname == nullptr ? "" : LastPart(where.dli_fname);
+    bool support = false;
+    for (const char* library : {"libc.so", "libc-", "libpthread", "libstdc++", "libgcc"}) {
+      support = support || std::strncmp(file, library, std::strlen(library)) == 0;
+    }
+    if (!support) return where;
+  }
+  where = {};
+  ::dladdr(ProgramCounter(context), &where);
+  return where;
+}
+
 extern "C" void OnFatalSignal(int signal, siginfo_t* /*info*/, void* context) {
   // Once only: a fault in here must end the process, too.
   std::signal(signal, SIG_DFL);
   ::alarm(1);
   std::array<char, 256> text{};
   std::size_t at = 0;
-  Dl_info where{};
-  // Best effort: dladdr takes a lock of the loader, which the alarm above bounds.
-  if (::dladdr(ProgramCounter(context), &where) != 0 && where.dli_fname != nullptr) {
+  // Best effort: the loader's lock may be taken, which the alarm above bounds.
+  const Dl_info where = FindFault(context);
+  if (where.dli_fname != nullptr) {
     if (where.dli_sname != nullptr) {
       Append(text, at, where.dli_sname);
       Append(text, at, " of ");
@@ -74,6 +96,9 @@ Result<SharedSessionPage> SharedSessionPage::Create() {
 
 void NoteFatalSignals(SessionPage* page) {
   g_page = page;
+  // The first call loads a library, which the handler must not.
+  std::array<void*, 1> frame{};
+  ::backtrace(frame.data(), 1);
   // A stack of its own: an overflow of the other is among the faults.
   static std::array<std::byte, 65536> stack;
   stack_t alternative{};

@@ -42,9 +42,8 @@ class SharedText {
 
 struct SessionPage {
   wire::SessionState state;
-  SharedText<128> model;          ///< "tflite model 1f2e… in TFLiteRuntime"; empty before one.
-  SharedText<128> operator_name;  ///< Being computed, where the engine tells; else empty.
-  SharedText<256> fault;          ///< Written by the session's handler of fatal signals.
+  SharedText<128> model;  ///< "tflite model 1f2e… in TFLiteRuntime"; empty before one.
+  SharedText<256> fault;  ///< Where a fatal signal came: "function of library", or the library.
 };
 
 /// The page, mapped so that children share it.
@@ -63,7 +62,8 @@ class SharedSessionPage {
 };
 
 /// In a session's process: on SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT notes in `page` where it
-/// happened (address, library), then lets the signal end the process as it would have.
+/// happened, then lets the signal end the process as it would have. Of models that are machine code
+/// the functions are their operators.
 void NoteFatalSignals(SessionPage* page);
 
 }  // namespace kenning::target

@@ -97,11 +97,9 @@ std::string DescribeDeath(int wait_status, EndReason reason, const SessionPage& 
     what = fmt::format("ended by exit({})", WEXITSTATUS(wait_status));
   }
   const std::string model = page.model.Get();
-  const std::string op = page.operator_name.Get();
-  return fmt::format("the session was {} during {}{}{}{}{}; the agent takes new connections",
+  return fmt::format("the session was {} during {}{}{}; the agent takes new connections",
                      what.starts_with("crashed") ? "ended: the model " + what : what,
-                     RequestName(page), model.empty() ? "" : ", ", model,
-                     op.empty() ? "" : ", operator ", op);
+                     RequestName(page), model.empty() ? "" : ", ", model);
 }
 
 SessionProcess::SessionProcess(std::unique_ptr<Channel> channel, SharedSessionPage page,

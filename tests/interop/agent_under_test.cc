@@ -44,7 +44,8 @@ std::vector<std::string> CommandLine(std::vector<std::string> options, const std
     words.push_back(listen);
   }
   // The engines' libraries lie where only this user may look.
-  if (::geteuid() == 0) words.emplace_back("--allow-root");
+  const bool leaves_root = std::ranges::find(options, "--user") != options.end();
+  if (::geteuid() == 0 && !leaves_root) words.emplace_back("--allow-root");
   words.insert(words.end(), options.begin(), options.end());
   return words;
 }
@@ -53,6 +54,8 @@ std::vector<std::string> CommandLine(std::vector<std::string> options, const std
 
 AgentUnderTest::AgentUnderTest(std::vector<std::string> options, const std::string& listen)
     : state_(FreshFolder()), error_file_(state_ / "errors.txt") {
+  // For who is to become another user.
+  std::filesystem::permissions(state_, std::filesystem::perms(0711));
   int ends[2] = {-1, -1};
   EXPECT_EQ(::pipe(ends), 0);
   UniqueFd ready(ends[0]);

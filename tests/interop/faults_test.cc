@@ -39,7 +39,8 @@ TEST_F(FaultsTest, ACrashIsTold) {
   AgentUnderTest agent;
   for (const NativeMode mode : {NativeMode::kOn, NativeMode::kOff}) {
     const Error error = ErrorOf(agent, mode, R"({"crash_after": 0})");
-    EXPECT_THAT(error.ToString(), HasSubstr("SIGSEGV"));
+    EXPECT_THAT(error.ToString(), HasSubstr("SIGSEGV in "));
+    EXPECT_THAT(error.ToString(), HasSubstr("kenning_engine_null.so"));
     EXPECT_THAT(error.ToString(), HasSubstr("NullRuntime"));
     ExpectAlive(agent);
   }

@@ -65,6 +65,22 @@ TEST_F(SecretsTest, ATokenOpensOtherAddresses) {
   EXPECT_TRUE(trusting.listens()) << trusting.errors();
 }
 
+TEST_F(SecretsTest, RootIsLeft) {
+  if (::geteuid() != 0) GTEST_SKIP() << "this is not root";
+  AgentUnderTest agent({"--user", "nobody"});
+  if (!agent.listens()) {
+    EXPECT_THAT(agent.errors(), HasSubstr("nobody cannot reach the engines"));
+    GTEST_SKIP() << "the build lies where only root may look";
+  }
+  auto client = agent.Client(NativeMode::kOn);
+  ASSERT_TRUE(client) << client.error().ToString();
+  const auto info = (*client)->Info();
+  ASSERT_TRUE(info);
+  EXPECT_THAT(info->json, ::testing::Not(HasSubstr(R"("root")")));
+  ASSERT_TRUE(Load(**client, NullModel(), NullSpec()));
+  EXPECT_EQ(InferOne(**client, 3).value_or(0), 3);
+}
+
 class TlsAgentTest : public SecretsTest {
  protected:
   void SetUp() override {
