@@ -436,6 +436,47 @@ TEST_F(TargetServerTest, FailureAnswersOfOthers) {
   EXPECT_EQ(messages[0].text(), "busy");
 }
 
+TEST_F(TargetServerTest, WhoIsSlowOrSilentIsLeft) {
+  options_.limits.greeting_timeout_s = 0.02;
+  options_.limits.idle_timeout_s = 0.02;
+  options_.limits.message_timeout_s = 0.02;
+  Requests status;
+  status.Kenning(MessageType::kStatus);
+  Requests half_body;
+  half_body.Kenning(MessageType::kIoSpec, kSpec);
+  half_body.bytes.resize(half_body.bytes.size() - 9);
+  for (const ConstBytes sent : {ConstBytes(), ConstBytes(status.bytes),
+                                ConstBytes(status.bytes).first(5), ConstBytes(half_body.bytes)}) {
+    auto [host, target] = testing::MakeMemoryPair();
+    const ConstBytes pieces[] = {sent};
+    ASSERT_TRUE(host->WriteAll(pieces, Deadline::Never()));
+    TargetServer server(*target, backend_, store_, options_);
+    const Result<> ended = server.Serve();  // the client stays, and says no more
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code(), ErrorCode::kDeadlineExceeded) << sent.size();
+  }
+}
+
+// Takes nothing: what is written to it waits in vain.
+class DeafChannel final : public Channel {
+ public:
+  Result<std::size_t> ReadSome(MutableBytes, Deadline) override {
+    return Fail(ErrorCode::kInternal, "read after a failed write");
+  }
+  Result<> WriteAll(std::span<const ConstBytes>, Deadline deadline) override {
+    EXPECT_TRUE(deadline.remaining_ns().has_value());
+    return Fail(ErrorCode::kDeadlineExceeded, "no bytes were taken within the time limit");
+  }
+  void Shutdown() noexcept override {}
+  std::string peer() const override { return "deaf"; }
+};
+
+TEST_F(TargetServerTest, WhoDoesNotReadIsLeft) {
+  DeafChannel channel;
+  TargetServer server(channel, backend_, store_, options_);
+  EXPECT_EQ(server.Serve().error().code(), ErrorCode::kDeadlineExceeded);
+}
+
 class UartServerTest : public TargetServerTest {
  protected:
   UartServerTest() {
