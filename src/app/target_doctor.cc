@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <cmath>
 
 #include "kenning/base/strings.h"
 #include "measure/statistics_json.h"
@@ -228,8 +228,8 @@ class Examination {
     report_.clock = *clock;
     const bool vague = clock->uncertainty_ns > kVagueClockNs;
     Add(vague ? Finding::kWarning : Finding::kOk, "clock",
-        fmt::format("target minus host {:.6f} s, within {}",
-                    static_cast<double>(clock->offset_ns) * 1e-9,
+        fmt::format("target minus host {}{}, within {}", clock->offset_ns < 0 ? "-" : "",
+                    Duration(std::abs(static_cast<double>(clock->offset_ns)) * 1e-9),
                     DurationNs(clock->uncertainty_ns)),
         vague ? "times of host and target line up no better than that; durations are not touched"
               : "");

@@ -135,7 +135,8 @@ Result<> ClientLink::TakeLog(const Header& header) {
 void ClientLink::ForwardLogs() {
   for (LogRecord& record : DecodeLogs(std::as_bytes(std::span(log_bytes_)))) {
     if (options_.on_log) options_.on_log(record.level, record.text);
-    if (record.level < LogLevel::kWarning) continue;
+    const bool repeated = !complaints_.empty() && complaints_.back() == record.text;
+    if (record.level < LogLevel::kWarning || repeated) continue;
     complaints_.push_back(std::move(record.text));
     if (complaints_.size() > kMaxComplaints) complaints_.pop_front();
   }

@@ -230,8 +230,10 @@ Result<> KenningClient::Refused(const Header& header) {
   const std::string complaints = link_.Complaints();
   if (!complaints.empty()) text += ": " + complaints;
   // Kenning's protocol has no word for it; our agent's line begins so.
-  const bool busy = complaints.find("busy:") != std::string::npos;
-  return Fail(busy ? ErrorCode::kUnavailable : CodeOfRefusal(header.type), std::move(text));
+  if (const std::size_t busy = complaints.find("busy:"); busy != std::string::npos) {
+    return Fail(ErrorCode::kUnavailable, complaints.substr(busy));
+  }
+  return Fail(CodeOfRefusal(header.type), std::move(text));
 }
 
 Result<> KenningClient::Confirm(MessageType type, double wait_s) {
