@@ -52,7 +52,9 @@ tl::unexpected<Error> ClientLink::End(Error error) {
 
 Deadline ClientLink::ForBytes(std::uint64_t bytes) const {
   const double rate = settings_.dialect == WireDialect::kUart ? kUartBytesPerS : kNetworkBytesPerS;
-  return Deadline::After(kMessageTimeoutS + static_cast<double>(bytes) / rate);
+  const double patience =
+      std::min(kMessageTimeoutS, settings_.timeout_s.value_or(kMessageTimeoutS));
+  return Deadline::After(patience + static_cast<double>(bytes) / rate);
 }
 
 Result<> ClientLink::Write(std::span<const ConstBytes> pieces) {
