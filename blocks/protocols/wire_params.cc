@@ -20,7 +20,7 @@ ParamSchema WireParams(bool error_recovery, std::int64_t max_message_size) {
        .description = "Bytes of one message of Kenning's protocol; longer ones are split.",
        .default_value = ParamValue{max_message_size},
        .minimum = 64,
-       .maximum = 1 << 30},
+       .maximum = 1e9},
       {.name = "native",
        .type = ParamType::kString,
        .description = "The fast protocol between kenning's own host and agent: used where the "
