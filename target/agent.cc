@@ -10,8 +10,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
-#include <map>
 #include <optional>
 #include <vector>
 
@@ -285,10 +285,24 @@ Result<std::optional<std::filesystem::path>> PrepareCopy(const AgentOptions& opt
                                           file.string(), std::generic_category().message(errno)));
 }
 
+/// Files of sessions whose agent was killed before it could remove them.
+void RemoveOldSessions(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::vector<std::filesystem::path> old;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    int pid = 0;
+    std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH) old.push_back(entry.path());
+  }
+  for (const auto& path : old) std::filesystem::remove_all(path, error);
+}
+
 Result<> PrepareUser(const AgentOptions& options, const Registry& registry) {
   KENNING_RETURN_IF_ERROR(FileModelStore::Open(options.state_folder, options.store));
   std::error_code error;
   std::filesystem::permissions(options.state_folder, std::filesystem::perms::owner_all, error);
+  RemoveOldSessions(options.state_folder / "sessions");
   KENNING_ASSIGN_OR_RETURN(const auto copy, PrepareCopy(options));
   if (::geteuid() != 0 || options.allow_root) return {};
   std::vector<std::filesystem::path> handed_over = {options.state_folder};

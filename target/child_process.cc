@@ -10,7 +10,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
+#include <filesystem>
 #include <string>
 
 #include "transport/unique_fd.h"
@@ -21,9 +23,16 @@ namespace {
 void CloseRange(unsigned first, unsigned last) {
   if (first > last) return;
   if (::syscall(SYS_close_range, first, last, 0) == 0) return;
-  // Before Linux 5.9, and under emulators.
-  const long most = std::min<long>(last, ::sysconf(_SC_OPEN_MAX));
-  for (long fd = first; fd <= most; ++fd) ::close(static_cast<int>(fd));
+  // Before Linux 5.9, and under emulators. Collected first: the list has a descriptor itself.
+  std::vector<unsigned> open;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", error)) {
+    const std::string name = entry.path().filename().string();
+    unsigned fd = 0;
+    std::from_chars(name.data(), name.data() + name.size(), fd);
+    if (fd >= first && fd <= last) open.push_back(fd);
+  }
+  for (const unsigned fd : open) ::close(static_cast<int>(fd));
 }
 
 std::string ReadAll(int fd) {

@@ -93,6 +93,24 @@ TEST_F(ShutdownTest, OnceServesOneSession) {
   EXPECT_EQ(agent.Wait(10), 1);
 }
 
+TEST_F(ShutdownTest, AKilledAgentTakesItsSessionsAlongAndLeavesNoFiles) {
+  const std::string state = ::testing::TempDir() + "killed-agent-state";
+  {
+    AgentUnderTest agent({"--state", state});
+    auto client = agent.Client(NativeMode::kOn);
+    ASSERT_TRUE(client);
+    ASSERT_TRUE(Load(**client, NullModel(), NullSpec()));
+    agent.Signal(SIGKILL);
+    EXPECT_EQ(agent.Wait(10), -2);
+    // The session notices at once that the main process is gone.
+    EXPECT_FALSE((*client)->Echo(10) && (*client)->Echo(10) && (*client)->Statistics());
+  }
+  AgentUnderTest agent({"--state", state});
+  ASSERT_TRUE(agent.listens());
+  EXPECT_TRUE(std::filesystem::is_empty(std::filesystem::path(state) / "sessions"));
+  std::filesystem::remove_all(state);
+}
+
 TEST_F(ShutdownTest, FaultsOfTheCommandLineHaveTheirExitCodes) {
   struct Case {
     std::vector<std::string> options;
