@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Clients that send what they should not, or leave when they should not.
 #include <gmock/gmock.h>
+#include <sys/mount.h>
 
 #include <chrono>
 #include <random>
@@ -127,6 +128,27 @@ TEST_F(AttacksTest, ManySecondClientsAtOnce) {
   EXPECT_LE(agent.Children(), 1U + 16U);
   others.clear();
   EXPECT_TRUE((*first)->Echo(100));
+}
+
+TEST_F(AttacksTest, AFullDiskIsSaid) {
+  const std::string disk = ::testing::TempDir() + "small-disk";
+  std::filesystem::create_directories(disk);
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=2m") != 0) {
+    GTEST_SKIP() << "a small file system cannot be mounted here";
+  }
+  {
+    AgentUnderTest agent({"--state", disk});
+    RawPeer peer(agent.Connect());
+    EXPECT_TRUE(peer.Greeted());
+    const auto answer = peer.Ask(Request(MessageType::kModel, std::string(1'000'000, 'x')));
+    EXPECT_TRUE(answer);
+    if (answer) {
+      EXPECT_TRUE(answer->header.has(wire::kFail));
+      EXPECT_THAT(answer->logs, HasSubstr("no room for 1.0 MB on the target"));
+    }
+    EXPECT_TRUE(peer.Ask(Request(MessageType::kStatus))) << "the session goes on";
+  }
+  ::umount(disk.c_str());
 }
 
 TEST_F(AttacksTest, TenThousandConnectionsLeaveNothing) {
