@@ -15,8 +15,8 @@ namespace kenning {
 namespace {
 
 constexpr double kConnectTimeoutS = 10;
-/// An agent lets idle clients go after some minutes: who worked longer than this on the host
-/// connects again.
+/// An agent lets idle clients go after some minutes: who worked longer than this on the host asks
+/// whether it is still there, and connects again where it is not.
 constexpr std::int64_t kLongestIdleNs = 60'000'000'000;
 
 Error About(const std::string& name, Error error) {
@@ -83,10 +83,16 @@ Result<> RemoteTarget::Connect() {
 }
 
 Result<wire::TargetClient*> RemoteTarget::Client() {
-  if (client_ != nullptr && MonotonicNowNs() - last_used_ns_ > kLongestIdleNs) Close();
+  const bool idle = MonotonicNowNs() - last_used_ns_ > kLongestIdleNs;
+  if (client_ != nullptr && idle && !StillThere()) client_.reset();
   KENNING_RETURN_IF_ERROR(Open());
   last_used_ns_ = MonotonicNowNs();
   return client_.get();
+}
+
+bool RemoteTarget::StillThere() {
+  if (run_.native) return client_->MeasureClock(1).has_value();
+  return client_->Statistics().has_value();
 }
 
 Result<> RemoteTarget::ReadClock() {

@@ -54,6 +54,7 @@ class RemoteTarget {
  private:
   Result<> Connect();
   Result<> ReadClock();
+  bool StillThere();
 
   std::unique_ptr<Transport> transport_;
   AppContext& context_;
