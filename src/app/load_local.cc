@@ -15,15 +15,12 @@
 namespace kenning {
 namespace {
 
-/// What a query still waits for.
+/// A query that is not done.
 struct Open {
   std::uint64_t id = 0;
-  std::size_t left = 0;
-};
-
-struct Work {
-  std::shared_ptr<Open> query;
-  std::uint32_t item = 0;
+  std::vector<std::uint32_t> items;
+  std::size_t next = 0;  ///< The first item that nobody took.
+  std::size_t left = 0;  ///< Items that are not done.
 };
 
 /// Sleeping wakes up some 50 µs late; the rest of the way the clock is watched.
@@ -70,11 +67,12 @@ struct LocalRunner::Impl {
     for (;;) {
       ready.wait(lock, [this] { return stopping || !queue.empty(); });
       if (stopping) return;
-      const Work work = std::move(queue.front());
-      queue.pop_front();
+      const std::shared_ptr<Open> query = queue.front();
+      const std::uint32_t item = query->items[query->next++];
+      if (query->next == query->items.size()) queue.pop_front();
       ++busy;
       lock.unlock();
-      Result<> result = Invoke(worker, work.item);
+      Result<> result = Invoke(worker, item);
       const std::int64_t now = MonotonicNowNs();
       lock.lock();
       --busy;
@@ -82,7 +80,7 @@ struct LocalRunner::Impl {
         failure = std::move(result).error();
         queue.clear();
       }
-      if (--work.query->left == 0) done.push_back({work.query->id, now});
+      if (--query->left == 0) done.push_back({query->id, now});
       if (queue.empty() && busy == 0) idle.notify_all();
     }
   }
@@ -99,7 +97,7 @@ struct LocalRunner::Impl {
   std::mutex mutex;  // Of everything below.
   std::condition_variable ready;
   std::condition_variable idle;
-  std::deque<Work> queue;
+  std::deque<std::shared_ptr<Open>> queue;
   std::size_t busy = 0;
   std::vector<Done> done;
   std::optional<Error> failure;
@@ -136,11 +134,12 @@ Result<> LocalRunner::Issue(const Query& query) {
   impl_->StartThreads();
   auto open = std::make_shared<Open>();
   open->id = query.id;
+  open->items.assign(query.items.begin(), query.items.end());
   open->left = query.items.size();
   {
     const std::lock_guard lock(impl_->mutex);
     if (impl_->failure) return Fail(*impl_->failure);
-    for (const std::uint32_t item : query.items) impl_->queue.push_back({open, item});
+    if (!query.items.empty()) impl_->queue.push_back(std::move(open));
   }
   if (query.items.size() == 1) {
     impl_->ready.notify_one();

@@ -156,6 +156,7 @@ class Driver {
     for (;;) {
       // The first is due at once, so that the run is as long as its arrivals.
       const std::int64_t due = run_.queries.size() == first ? start : start + arrivals.Next();
+      if (due - start > Nanoseconds(settings_.max_duration_s)) break;
       KENNING_RETURN_IF_ERROR(WaitFor(due));
       if (cancel_.cancelled()) break;
       Draw();
@@ -276,8 +277,8 @@ class Driver {
         std::clamp(std::ceil(items), 1.0, static_cast<double>(most_items_)));
   }
 
-  /// \return whether the bound was met; a cancelled trial leaves no trace.
-  Result<bool> Trial(double rate_qps, bool confirms) {
+  /// \return how the bound stands; a cancelled trial leaves no trace.
+  Result<BoundState> Trial(double rate_qps, bool confirms) {
     const std::uint64_t first = run_.queries.size();
     // Other arrival times in every trial, the same in every repetition of the command.
     const std::uint64_t seed = settings_.seed + 1'000'003 * (run_.trials.size() + 1);
@@ -285,12 +286,11 @@ class Driver {
                             fmt::format("trial at {:.4g} queries/s", rate_qps));
     if (cancel_.cancelled()) {
       run_.queries.resize(first);
-      return false;
+      return BoundState::kUndecided;
     }
     run_.trials.push_back({rate_qps, first, run_.queries.size() - first, confirms});
     std::uint64_t over = 0;
-    return CheckServerBound(std::span(run_.queries).subspan(first), settings_, over).state ==
-           BoundState::kMet;
+    return CheckServerBound(std::span(run_.queries).subspan(first), settings_, over).state;
   }
 
   Result<> FindPeak() {
@@ -300,16 +300,18 @@ class Driver {
         settings_.rate_qps > 0 ? settings_.rate_qps : 0.25e9 / std::max(per_query, 1.0);
     PeakSearch search(std::clamp(start, 1e-2, 1e6), options_.peak_tolerance, options_.most_trials);
     while (const std::optional<double> rate = search.Next()) {
-      KENNING_ASSIGN_OR_RETURN(const bool passed, Trial(*rate, false));
+      KENNING_ASSIGN_OR_RETURN(const BoundState state, Trial(*rate, false));
       if (cancel_.cancelled()) return {};
-      search.Tell(passed);
+      // A slower rate would have even fewer queries in the longest duration.
+      if (state == BoundState::kUndecided && !search.passed()) return {};
+      search.Tell(state == BoundState::kMet);
     }
     if (!search.passed() || !search.failed()) return {};
     // A rate that passed once of many tries may have been lucky.
     double rate = *search.passed();
     for (int i = 0; i < kMostConfirmations; ++i) {
-      KENNING_ASSIGN_OR_RETURN(const bool passed, Trial(rate, true));
-      if (cancel_.cancelled() || passed) return {};
+      KENNING_ASSIGN_OR_RETURN(const BoundState state, Trial(rate, true));
+      if (cancel_.cancelled() || state == BoundState::kMet) return {};
       rate *= kStepDown;
     }
     return {};

@@ -253,6 +253,20 @@ TEST(LoadRunTest, FindPeakWhereNothingPasses) {
   EXPECT_THAT(VerdictLine(outcome.verdict), HasSubstr("no rate that was tried keeps the bound"));
 }
 
+TEST(LoadRunTest, FindPeakThatIsTooShortSaysSo) {
+  FakeRunner runner(kMs);
+  LoadSettings settings = DefaultLoadSettings(LoadPattern::kFindPeak);
+  settings.latency_bound_ns = 10 * kMs;
+  settings.rate_qps = 10;
+  settings.min_duration_s = 1;
+  settings.max_duration_s = 2;
+  const Outcome outcome = RunOn(runner, settings);
+  ASSERT_TRUE(outcome.result);
+  EXPECT_EQ(outcome.run.trials.size(), 1U);
+  EXPECT_EQ(outcome.verdict.state, LoadState::kNeedsMore);
+  EXPECT_THAT(VerdictLine(outcome.verdict), HasSubstr("in the trial at 10 queries/s"));
+}
+
 TEST(LoadRunTest, QueriesHoldWholeBatches) {
   FakeRunner runner(kMs);
   runner.samples_per_item_ = 3;

@@ -25,8 +25,8 @@ void LoadFlags::AddTo(CLI::App& app) {
   };
   pattern_option_ =
       app.add_option("--load-pattern", pattern_,
-                     "Times queries that come in this way, and evaluates nothing: single-stream, "
-                     "multi-stream, server, offline, find-peak")
+                     "Time queries that come in this way: single-stream, multi-stream, server,\n"
+                     "offline or find-peak; nothing is evaluated")
           ->check(CLI::IsMember(names).description(""))
           ->type_name("PATTERN")
           ->group("Load");

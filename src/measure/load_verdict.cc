@@ -173,9 +173,21 @@ LoadVerdict JudgePeak(const LoadRun& run) {
   const LoadTrial* const best = BestTrial(run, failed);
   if (best == nullptr) {
     LoadVerdict verdict = Figures(run.queries, run);
-    Set(verdict, LoadState::kInvalid,
-        run.trials.empty() ? "no rate was tried" : "no rate that was tried keeps the bound");
     verdict.next_qps = failed;
+    if (run.trials.empty()) {
+      Set(verdict, LoadState::kInvalid, "no rate was tried");
+      return verdict;
+    }
+    const LoadTrial& last = run.trials.back();
+    std::uint64_t over = 0;
+    const BoundCheck check = CheckServerBound(QueriesOf(run, last), run.settings, over);
+    if (check.state == BoundState::kUndecided) {
+      Set(verdict, LoadState::kNeedsMore,
+          fmt::format("{} more queries in the trial at {:.4g} queries/s: a longer --max-duration",
+                      check.more_needed, last.rate_qps));
+    } else {
+      Set(verdict, LoadState::kInvalid, "no rate that was tried keeps the bound");
+    }
     return verdict;
   }
   LoadVerdict verdict = Figures(QueriesOf(run, *best), run);
