@@ -351,15 +351,8 @@ Result<> EngineBackend::Invoke(std::span<const TensorView> inputs,
 
 Result<std::string> EngineBackend::Statistics(bool native) {
   if (sampler_ == nullptr) {
-    if (!native) return "{}";
-    // Before a model is loaded: what there is to read, once.
-    SystemProbe probe;
-    TargetStatistics now;
-    now.sensors = probe.sensors();
-    now.readings.push_back(probe.Read());
-    now.memory_total_bytes = probe.memory_total_bytes();
-    now.process_peak_resident_bytes = probe.process_peak_bytes();
-    return TargetStatisticsJson(now);
+    // Before a model there are no readings; which sensors there are is known all the same.
+    return native ? TargetStatisticsJson(SystemSampler().Statistics()) : "{}";
   }
   const TargetStatistics statistics = sampler_->Statistics();
   return native ? TargetStatisticsJson(statistics) : KenningStatisticsJson(statistics);
