@@ -88,9 +88,10 @@ class Driver {
   }
 
   /// Whether a run of streams has what it needs.
-  bool Enough(std::int64_t start_ns, std::int64_t now_ns) {
+  bool Enough(std::int64_t now_ns) {
     const std::uint64_t count = run_.queries.size();
-    const std::int64_t passed = now_ns - start_ns;
+    // From the first query, as the verdict has it.
+    const std::int64_t passed = count == 0 ? 0 : now_ns - run_.queries[0].scheduled_ns;
     if (now_ns >= next_progress_ns_) {
       progress_.Update(static_cast<std::uint64_t>(passed / 1'000'000));
       next_progress_ns_ = now_ns + kSecond / 10;
@@ -101,9 +102,8 @@ class Driver {
   }
 
   Result<> SingleStream() {
-    const std::int64_t start = runner_.Now();
-    std::int64_t now = start;
-    while (!cancel_.cancelled() && !Enough(start, now)) {
+    std::int64_t now = runner_.Now();
+    while (!cancel_.cancelled() && !Enough(now)) {
       const std::uint32_t item = draw_.Next();
       const std::int64_t issued = runner_.Now();
       const Result<> ran = runner_.Run(item);
@@ -115,9 +115,8 @@ class Driver {
   }
 
   Result<> MultiStream() {
-    const std::int64_t start = runner_.Now();
-    std::int64_t now = start;
-    while (!cancel_.cancelled() && !Enough(start, now)) {
+    std::int64_t now = runner_.Now();
+    while (!cancel_.cancelled() && !Enough(now)) {
       Draw();
       const std::uint64_t id = run_.queries.size();
       const std::int64_t issued = runner_.Now();
@@ -125,7 +124,7 @@ class Driver {
       KENNING_RETURN_IF_ERROR(runner_.Issue({id, items_}));
       KENNING_RETURN_IF_ERROR(runner_.WaitIdle(cancel_));
       KENNING_RETURN_IF_ERROR(TakeDone());
-      now = runner_.Now();
+      now = std::max(issued, run_.queries[id].completed_ns);
     }
     DropUnfinished();
     return {};
