@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kenning/base/file.h"
+#include "kenning/base/json_depth.h"
 
 namespace kenning {
 namespace {
@@ -131,6 +132,10 @@ std::string ModelSpecToJson(const ModelSpec& spec) {
 }
 
 Result<ModelSpec> ModelSpecFromJson(std::string_view text, const std::string& file_name) {
+  if (!NestsAtMost(text)) {
+    return Fail(ErrorCode::kInvalidData,
+                fmt::format("{}: not an IO specification: nested too deep", file_name));
+  }
   try {
     const json file = json::parse(text);
     if (!file.is_object() || !file.contains("input") || !file.contains("output")) {

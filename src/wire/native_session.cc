@@ -8,6 +8,7 @@
 
 #include "io_spec/io_spec_json.h"
 #include "kenning/base/digest.h"
+#include "kenning/base/json_depth.h"
 #include "kenning/base/secret.h"
 #include "kenning/base/strings.h"
 #include "wire/auth.h"
@@ -34,7 +35,9 @@ constexpr std::string_view kTargetSpec = "the target's IO specification";
 constexpr double kQuickPartS = 0.5;
 constexpr double kSlowPartS = 4;
 
-Json Parsed(std::string_view text) { return Json::parse(text, nullptr, false); }
+Json Parsed(std::string_view text) {
+  return NestsAtMost(text) ? Json::parse(text, nullptr, false) : Json(Json::value_t::discarded);
+}
 
 /// JSON text as a value within another; as text where it is none.
 Json Embedded(const std::string& text) {

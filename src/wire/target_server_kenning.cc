@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io_spec/io_spec_json.h"
+#include "kenning/base/json_depth.h"
 #include "wire/target_server_impl.h"
 #include "wire/uart_structs.h"
 
@@ -326,7 +327,9 @@ Result<> TargetServer::Impl::OnStats(const JoinedMessage& message) {
 
 Result<> TargetServer::Impl::OnOptimizers(const JoinedMessage& message) {
   optimizers_.clear();
-  const Json json = Json::parse(TextOf(message.payload), nullptr, /*allow_exceptions=*/false);
+  const std::string_view text = TextOf(message.payload);
+  const Json json =
+      NestsAtMost(text) ? Json::parse(text, nullptr, /*allow_exceptions=*/false) : Json();
   if (!json.is_object() || !json.contains("optimizers") || !json["optimizers"].is_array() ||
       (json.contains("prev_block") && !json["prev_block"].is_object())) {
     return Refuse(message.header,
@@ -343,7 +346,7 @@ Result<> TargetServer::Impl::OnOptimizers(const JoinedMessage& message) {
     const auto type = one["type"].get<std::string>();  // a name, or a Python path with it
     names += (names.empty() ? "" : ", ") + type.substr(type.rfind('.') + 1);
   }
-  optimizers_ = TextOf(message.payload);
+  optimizers_ = text;
   logs_.Add(LogLevel::kInfo, "Loaded optimizers: " + names);
   return AnswerAction(message.header, true, ServerAction::kUploadingOptimizers);
 }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io_spec/io_spec_json.h"
+#include "kenning/base/json_depth.h"
 #include "wire/auth.h"
 #include "wire/hex.h"
 #include "wire/little_endian.h"
@@ -29,7 +30,8 @@ std::string Dump(const Json& json) {
 }
 
 Result<Json> ParseObject(ConstBytes body) {
-  Json json = Json::parse(TextOf(body), nullptr, /*allow_exceptions=*/false);
+  const std::string_view text = TextOf(body);
+  Json json = NestsAtMost(text) ? Json::parse(text, nullptr, /*allow_exceptions=*/false) : Json();
   if (!json.is_object()) return Fail(ErrorCode::kInvalidArgument, "a JSON object is wanted");
   return json;
 }

@@ -330,6 +330,25 @@ TEST_F(NativeServerTest, LoadRequestsAndBadOnes) {
   EXPECT_TRUE(load.profiling);
 }
 
+TEST_F(NativeServerTest, DeepJsonIsRefused) {
+  const std::string deep(1'000'000, '[');
+  const std::string begin = R"({"sha256": ")" + Put("M") + R"(", "io_spec": {"a": )";
+  backend_.optimize = [](const std::string&) -> Result<std::string> { return "{}"; };
+  Requests script;
+  script.Native(NativeType::kModelLoad, 1, begin + deep)
+      .Native(NativeType::kModelLoad, 2, begin + deep + std::string(deep.size(), ']') + "}}")
+      .Native(NativeType::kOptimize, 3, deep);
+  EXPECT_EQ(Statuses(script), std::vector(3, StatusCode::kInvalidArgument));
+  Requests kenning;
+  kenning.Kenning(MessageType::kIoSpec, R"({"input": )" + deep)
+      .Kenning(MessageType::kOptimizers, R"({"optimizers": [], "prev_block": {"io_spec": )" + deep +
+                                             std::string(deep.size(), ']') + "}}");
+  const auto answers = Run(kenning);
+  ASSERT_EQ(answers.size(), 4U);
+  EXPECT_TRUE(answers[1].header.has(kFail));
+  EXPECT_TRUE(answers[3].header.has(kFail));
+}
+
 TEST_F(NativeServerTest, AFailedLoadLeavesNoModelBehind) {
   Requests script = Loaded();
   script.Native(NativeType::kModelLoad, 2, R"({"sha256": ")" + Put("garbage") + R"("})");

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "io_spec/io_spec_json.h"
+#include "kenning/base/json_depth.h"
 #include "wire/little_endian.h"
 
 namespace kenning::wire {
@@ -245,6 +246,7 @@ std::string UartStatsToJson(const std::vector<UartStat>& stats) {
 
 std::vector<UartStat> UartStatsFromJson(std::string_view text) {
   std::vector<UartStat> stats;
+  if (!NestsAtMost(text)) return stats;
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return stats;
   const auto add = [&stats](const std::string& name, UartStatType type, std::uint64_t value) {
