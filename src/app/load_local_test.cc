@@ -98,10 +98,14 @@ TEST(LocalRunnerTest, EveryPatternRunsEveryQuery) {
       items += run.settings.samples_per_query;
     }
     const std::vector<Observation> calls = bench.runner->TakeObservations();
+    // A query of offline that turned out too short was repeated; its calls came before.
     std::uint64_t measured = 0;
-    for (const Observation& call : calls) measured += call.phase == Phase::kMeasured ? 1U : 0U;
+    for (const Observation& call : calls) {
+      const bool counts = call.start_ns >= run.queries.front().scheduled_ns;
+      measured += counts && call.phase == Phase::kMeasured ? 1U : 0U;
+    }
     EXPECT_EQ(measured, items) << LoadPatternName(pattern);
-    EXPECT_EQ(calls.size(), items + 3);
+    EXPECT_GE(calls.size(), items + 3);
     EXPECT_TRUE(std::ranges::is_sorted(calls, {}, &Observation::start_ns));
   }
 }

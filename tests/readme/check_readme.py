@@ -91,7 +91,7 @@ class Names:
     def __init__(self, root):
         self.root = root
         makefile = (root / "Makefile").read_text()
-        self.targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+        self.targets = set(re.findall(r"^([a-z0-9-]+):", makefile, re.MULTILINE))
         self.variables = set(re.findall(r"^(?:export )?([A-Z_]+) *[:?]?=", makefile, re.MULTILINE))
         presets = json.loads((root / "CMakePresets.json").read_text())
         self.presets = {

@@ -23,14 +23,14 @@ inline constexpr int kLoadPatternCount = 5;
 struct LoadSettings {
   LoadPattern pattern = LoadPattern::kSingleStream;
   double rate_qps = 0;  ///< Queries a second; find-peak: where to start, 0: found out.
-  std::int64_t latency_bound_ns = 0;  ///< Server and find-peak; 0: none.
-  double percentile = 0.9;            ///< Of the latency, as a fraction.
-  double confidence = 0.99;           ///< That the percentile is what is said.
-  double min_duration_s = 10;         ///< Of a run, and of each trial of find-peak.
-  double max_duration_s = 600;        ///< Of a run, and of each trial of find-peak.
-  std::uint64_t min_queries = 0;      ///< 0: as many as the percentile needs. Offline: samples.
-  std::uint64_t max_queries = 0;      ///< 0: no limit.
-  std::uint32_t streams = 1;          ///< Sessions that work side by side.
+  std::int64_t latency_bound_ns = 0;    ///< Server and find-peak; 0: none.
+  double percentile = 0.9;              ///< Of the latency, as a fraction.
+  double confidence = 0.99;             ///< That the percentile is what is said.
+  double min_duration_s = 10;           ///< Of a run, and of each trial of find-peak.
+  double max_duration_s = 600;          ///< Of a run, and of each trial of find-peak.
+  std::uint64_t min_queries = 0;        ///< 0: as many as the percentile needs. Offline: samples.
+  std::uint64_t max_queries = 0;        ///< 0: no limit.
+  std::uint32_t streams = 1;            ///< Sessions that work side by side.
   std::uint32_t samples_per_query = 1;  ///< 0: one batch; multi-stream: 8, in whole batches.
   std::uint64_t seed = 1;
   bool operator==(const LoadSettings&) const = default;
