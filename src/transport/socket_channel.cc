@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 
@@ -28,10 +29,36 @@ using internal::WaitResult;
 constexpr std::int64_t kSliceS = 1;
 constexpr std::int64_t kSliceNs = kSliceS * 1'000'000'000;
 
+/// Whether to spin: after each wait that was too long for it, twice as many go without.
+class Spinner {
+ public:
+  explicit Spinner(std::int64_t spin_ns) : spin_ns_(spin_ns) {}
+
+  /// recv without sleeping, until something came or the time is over (EAGAIN).
+  ssize_t Receive(int socket, MutableBytes out) {
+    errno = EAGAIN;
+    if (spin_ns_ == 0 || (skip_ > 0 && --skip_ > 0)) return -1;
+    const std::int64_t until_ns = MonotonicNowNs() + spin_ns_;
+    ssize_t got = -1;
+    do {
+      got = ::recv(socket, out.data(), out.size(), MSG_DONTWAIT);
+    } while (got < 0 && errno == EAGAIN && MonotonicNowNs() < until_ns);
+    pause_ = got < 0 ? std::min(2 * pause_, kLongestPause) : 1;
+    skip_ = got < 0 ? pause_ : 0;
+    return got;
+  }
+
+ private:
+  static constexpr int kLongestPause = 1024;
+  std::int64_t spin_ns_;
+  int pause_ = 1;
+  int skip_ = 0;
+};
+
 class SocketChannel final : public Channel {
  public:
-  SocketChannel(UniqueFd socket, std::string peer)
-      : socket_(std::move(socket)), peer_(std::move(peer)) {
+  SocketChannel(UniqueFd socket, std::string peer, std::int64_t spin_ns)
+      : socket_(std::move(socket)), peer_(std::move(peer)), spinner_(spin_ns) {
     const int flags = ::fcntl(socket_.get(), F_GETFL);
     if (flags >= 0 && (flags & O_NONBLOCK) != 0) {
       ::fcntl(socket_.get(), F_SETFL, flags & ~O_NONBLOCK);
@@ -48,10 +75,13 @@ class SocketChannel final : public Channel {
 
   Result<std::size_t> ReadSome(MutableBytes out, Deadline deadline) override {
     if (out.empty()) return Fail(ErrorCode::kInvalidArgument, "a read of no bytes");
-    while (true) {
+    ssize_t got = spinner_.Receive(socket_.get(), out);
+    for (bool first = true;; first = false) {
       const auto left_ns = deadline.remaining_ns();
       const bool block = !left_ns || *left_ns >= kSliceNs;
-      const ssize_t got = ::recv(socket_.get(), out.data(), out.size(), block ? 0 : MSG_DONTWAIT);
+      if (!first || (got < 0 && errno == EAGAIN)) {
+        got = ::recv(socket_.get(), out.data(), out.size(), block ? 0 : MSG_DONTWAIT);
+      }
       if (got > 0) return static_cast<std::size_t>(got);
       if (got == 0) return shut_down_ ? Ended("reading") : Result<std::size_t>(0);
       if (errno == EINTR || (block && errno == EAGAIN)) continue;
@@ -119,6 +149,7 @@ class SocketChannel final : public Channel {
 
   UniqueFd socket_;
   std::string peer_;
+  Spinner spinner_;
   bool may_block_writing_ = true;
   std::atomic<bool> shut_down_{false};
 };
@@ -131,8 +162,9 @@ bool IsStreamSocket(int descriptor) {
 
 }  // namespace
 
-std::unique_ptr<Channel> MakeSocketChannel(UniqueFd socket, std::string peer) {
-  return std::make_unique<SocketChannel>(std::move(socket), std::move(peer));
+std::unique_ptr<Channel> MakeSocketChannel(UniqueFd socket, std::string peer,
+                                           std::int64_t spin_ns) {
+  return std::make_unique<SocketChannel>(std::move(socket), std::move(peer), spin_ns);
 }
 
 Result<std::unique_ptr<Channel>> AdoptDescriptor(int descriptor, std::string peer) {

@@ -3,6 +3,7 @@
 /// Channels over connected sockets, whoever connected them.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,8 +14,11 @@
 namespace kenning {
 
 /// A channel over a connected stream socket (TCP or UNIX); takes the descriptor. While data are
-/// there, a read is one recv and a write one sendmsg.
-std::unique_ptr<Channel> MakeSocketChannel(UniqueFd socket, std::string peer);
+/// there, a read is one recv and a write one sendmsg. `spin_ns`: how long a read asks again and
+/// again before it sleeps, where answers have come that fast of late; a processor that sleeps takes
+/// longer to wake than a loopback or a fast network to answer.
+std::unique_ptr<Channel> MakeSocketChannel(UniqueFd socket, std::string peer,
+                                           std::int64_t spin_ns = 0);
 
 /// A channel over any descriptor that another process left open for us: a stream socket, or a
 /// terminal or pipe (one that reads and writes). Takes it. \return kInvalidArgument where it is
