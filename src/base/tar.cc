@@ -180,7 +180,8 @@ Result<> TarOfTree::Read(std::uint64_t offset, std::span<std::byte> out) {
   }
   auto next =
       std::ranges::upper_bound(entries_, offset, {}, [](const Entry& one) { return one.begin; });
-  std::size_t index = next == entries_.begin() ? 0 : std::distance(entries_.begin(), next) - 1;
+  std::size_t index =
+      next == entries_.begin() ? 0 : static_cast<std::size_t>(next - entries_.begin()) - 1;
   while (!out.empty()) {
     const bool last = index + 1 >= entries_.size();
     const std::uint64_t end = entries_.empty() ? 0
