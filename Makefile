@@ -9,7 +9,7 @@ KENNING := build/release/bin/kenning
 DEMO := build/demo
 FUZZ_SECONDS ?= 60
 # Tests of what runs on several threads.
-THREADED := wire transport measure app blocks_protocols interop
+THREADED := wire wire_transports transport measure app blocks_protocols interop
 # Whose packages are fetched: names of engines, or all. What was fetched once is built in any case.
 ENGINES ?= onnxruntime
 empty :=

@@ -17,9 +17,9 @@ namespace {
 // Independent sums hide the latency of a multiply-add: 4 to 5 cycles on 2 ports need at least 10.
 constexpr int kSums = 12;
 
-/// Results go here, so that no loop is optimised away.
-volatile float g_float_sink = 0;
-volatile std::int64_t g_int_sink = 0;
+/// Results go here, so that no loop is optimised away; each thread has its own.
+thread_local volatile float g_float_sink = 0;
+thread_local volatile std::int64_t g_int_sink = 0;
 /// Factors that the compiler cannot know.
 volatile float g_float_factor = 0.5F;
 volatile int g_int_factor = 3;
