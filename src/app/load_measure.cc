@@ -6,9 +6,7 @@
 #include "app/load_local.h"
 #include "app/load_remote.h"
 #include "app/load_run.h"
-#include "kenning/base/clock.h"
 #include "measure/load_pattern.h"
-#include "measure/sampler.h"
 
 namespace kenning {
 namespace {
@@ -92,16 +90,11 @@ Result<> MeasureLoad(const Plan& plan, const TestOptions& options, const Blocks&
   KENNING_ASSIGN_OR_RETURN(Runners runners, MakeRunners(settings, model, pool));
   LoadOptions load_options;
   load_options.warm_up = options.warm_up;
-  SystemSampler sampler;
-  record.log.started_ns = MonotonicNowNs();
-  if (SamplesSystem(plan.scenario)) sampler.Start(options.sample_interval_s);
   LoadRun load;
-  const Result<> result = RunLoad(settings, load_options, runners.any(), context.progress,
-                                  context.cancel, load, record.log.complete);
-  record.log.system = sampler.Stop();
-  if (!record.log.system.empty()) record.log.sensors = sampler.sensors();
-  record.log.ended_ns = MonotonicNowNs();
-  record.log.process_peak_resident_bytes = ProcessPeakResidentBytes();
+  Result<> result = MeasureSampled(plan, options, record, [&] {
+    return RunLoad(settings, load_options, runners.any(), context.progress, context.cancel, load,
+                   record.log.complete);
+  });
   // Other streams may still be at work where one failed here; a target that is gone leaves what
   // came until then.
   if (!result && runners.remote == nullptr) return result;

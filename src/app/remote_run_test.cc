@@ -23,15 +23,6 @@ using testing_target::MemoryTransport;
 
 constexpr const char* kModel = "model bytes";
 
-class FakePlatform final : public Platform {
- public:
-  const PlatformInfo& info() const override { return info_; }
-  bool saturating_int8() const override { return false; }
-
- private:
-  PlatformInfo info_;
-};
-
 class RemoteRunTest : public testing::Test {
  protected:
   RemoteRunTest() {
@@ -68,7 +59,7 @@ class RemoteRunTest : public testing::Test {
          .default_value = ParamValue{std::int64_t{1}}},
         {.name = "save_model_path", .type = ParamType::kUri, .nullable = true}};
     add(BlockCategory::kPlatform, "FakePlatform").make_platform = [](const Params&, BlockContext&) {
-      return std::make_unique<FakePlatform>();
+      return std::make_unique<testing_blocks::FakePlatform>();
     };
     add(BlockCategory::kProtocol, "MemoryProtocol").make_transport = [this](const Params&,
                                                                             BlockContext&) {

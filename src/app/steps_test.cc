@@ -16,15 +16,6 @@ using testing::HasSubstr;
 
 constexpr const char* kModel = "model bytes";
 
-class FakePlatform final : public Platform {
- public:
-  const PlatformInfo& info() const override { return info_; }
-  bool saturating_int8() const override { return false; }
-
- private:
-  PlatformInfo info_;
-};
-
 class FakeRuntime final : public Runtime {
  public:
   EngineVersion engine() const override { return {"fake", "1"}; }
@@ -90,7 +81,7 @@ class StepsTest : public testing::Test {
       return std::make_unique<FakeRuntime>();
     };
     add(BlockCategory::kPlatform, "FakePlatform").make_platform = [](const Params&, BlockContext&) {
-      return std::make_unique<FakePlatform>();
+      return std::make_unique<testing_blocks::FakePlatform>();
     };
     registry_.AddInspector(
         {"fake", {".fake"}, [](const std::filesystem::path&) { return ModelSpec{}; }});

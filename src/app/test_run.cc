@@ -6,10 +6,7 @@
 #include "app/load_measure.h"
 #include "app/under_test.h"
 #include "evaluate/classification.h"
-#include "kenning/base/clock.h"
 #include "kenning/base/log.h"
-#include "measure/environment.h"
-#include "measure/sampler.h"
 
 namespace kenning {
 namespace {
@@ -35,16 +32,11 @@ Result<> Measure(const Plan& plan, const TestOptions& options, const Blocks& mad
   if (model.remote != nullptr) {
     model.remote->ReserveTimes(ids.size() + static_cast<std::size_t>(options.warm_up));
   }
-  SystemSampler sampler;
-  record.log.started_ns = MonotonicNowNs();
-  if (SamplesSystem(plan.scenario)) sampler.Start(options.sample_interval_s);
-  const Result<> result = RunInferenceLoop(
-      {*made.dataset, *made.wrapper, *model.session, record.artifact.spec, evaluator.get()},
-      {ids, options.warm_up}, context.progress, context.cancel, record.log);
-  record.log.system = sampler.Stop();
-  if (!record.log.system.empty()) record.log.sensors = sampler.sensors();
-  record.log.ended_ns = MonotonicNowNs();
-  record.log.process_peak_resident_bytes = ProcessPeakResidentBytes();
+  Result<> result = MeasureSampled(plan, options, record, [&] {
+    return RunInferenceLoop(
+        {*made.dataset, *made.wrapper, *model.session, record.artifact.spec, evaluator.get()},
+        {ids, options.warm_up}, context.progress, context.cancel, record.log);
+  });
   if (evaluator != nullptr) record.evaluation = evaluator->Finish();
   return result;
 }

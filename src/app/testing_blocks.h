@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// For tests: a dataset, a model wrapper and a session that are known by heart.
+/// For tests: a platform, a dataset, a model wrapper and a session that are known by heart.
 #pragma once
 
 #include <optional>
@@ -8,9 +8,20 @@
 
 #include "kenning/core/dataset.h"
 #include "kenning/core/model_wrapper.h"
+#include "kenning/core/platform.h"
 #include "kenning/core/runtime.h"
 
 namespace kenning::testing_blocks {
+
+/// A machine of which nothing is known.
+class FakePlatform final : public Platform {
+ public:
+  const PlatformInfo& info() const override { return info_; }
+  bool saturating_int8() const override { return false; }
+
+ private:
+  PlatformInfo info_;
+};
 
 /// Ten samples of one number each; the label is the number's remainder by 3.
 class CountingDataset final : public Dataset {

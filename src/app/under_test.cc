@@ -8,9 +8,11 @@
 #include "app/artifact_store.h"
 #include "app/deploy.h"
 #include "app/formats.h"
+#include "kenning/base/clock.h"
 #include "kenning/base/uri.h"
 #include "kenning/registry/params_from_text.h"
 #include "measure/environment.h"
+#include "measure/sampler.h"
 
 namespace kenning {
 namespace {
@@ -81,6 +83,14 @@ Result<ModelUnderTest> LoadOnTarget(const Plan& plan, const Blocks& made,
   return model;
 }
 
+/// Whether CPU and memory are sampled during the run.
+bool SamplesSystem(const Scenario& scenario) {
+  if (!scenario.runtime) return true;
+  const auto& values = scenario.runtime->params.values();
+  const auto it = values.find("disable_performance_measurements");
+  return it == values.end() || !scenario.runtime->params.Bool("disable_performance_measurements");
+}
+
 }  // namespace
 
 Result<ModelUnderTest> LoadModelUnderTest(const Plan& plan, const Blocks& made,
@@ -113,11 +123,17 @@ Result<std::vector<SampleId>> TestIds(const Dataset& dataset, std::optional<std:
   return ids;
 }
 
-bool SamplesSystem(const Scenario& scenario) {
-  if (!scenario.runtime) return true;
-  const auto& values = scenario.runtime->params.values();
-  const auto it = values.find("disable_performance_measurements");
-  return it == values.end() || !scenario.runtime->params.Bool("disable_performance_measurements");
+Result<> MeasureSampled(const Plan& plan, const TestOptions& options, RunRecord& record,
+                        const std::function<Result<>()>& work) {
+  SystemSampler sampler;
+  record.log.started_ns = MonotonicNowNs();
+  if (SamplesSystem(plan.scenario)) sampler.Start(options.sample_interval_s);
+  Result<> result = work();
+  record.log.system = sampler.Stop();
+  if (!record.log.system.empty()) record.log.sensors = sampler.sensors();
+  record.log.ended_ns = MonotonicNowNs();
+  record.log.process_peak_resident_bytes = ProcessPeakResidentBytes();
+  return result;
 }
 
 RunRecord DescribeRun(const Plan& plan, const TestOptions& options, const Blocks& made,

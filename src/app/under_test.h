@@ -4,6 +4,7 @@
 /// of measuring starts from.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -31,8 +32,10 @@ Result<ModelUnderTest> LoadModelUnderTest(const Plan& plan, const Blocks& made,
 /// `most` of them at most. \return kInvalidData where there are none.
 Result<std::vector<SampleId>> TestIds(const Dataset& dataset, std::optional<std::size_t> most);
 
-/// Whether CPU and memory are sampled during the run.
-bool SamplesSystem(const Scenario& scenario);
+/// Runs `work`, which fills the log's observations, between the first and the last reading of this
+/// machine; fills in the rest of the log. \return what `work` does.
+Result<> MeasureSampled(const Plan& plan, const TestOptions& options, RunRecord& record,
+                        const std::function<Result<>()>& work);
 
 /// What a record says of scenario, model and machine, whatever is measured.
 RunRecord DescribeRun(const Plan& plan, const TestOptions& options, const Blocks& made,

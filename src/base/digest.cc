@@ -5,6 +5,17 @@
 
 namespace kenning {
 
+std::string ToHex(std::span<const std::byte> bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const std::byte byte : bytes) {
+    text += kDigits[std::to_integer<std::size_t>(byte >> 4)];
+    text += kDigits[std::to_integer<std::size_t>(byte & std::byte{15})];
+  }
+  return text;
+}
+
 struct Sha256::Context {
   EVP_MD_CTX* evp = EVP_MD_CTX_new();
   Context() = default;
@@ -24,20 +35,12 @@ void Sha256::Add(std::span<const std::byte> bytes) {
   EVP_DigestUpdate(context_->evp, bytes.data(), bytes.size());
 }
 
-std::array<std::byte, 32> Sha256::Finish() {
-  std::array<std::byte, 32> digest{};
+Digest Sha256::Finish() {
+  Digest digest{};
   EVP_DigestFinal_ex(context_->evp, reinterpret_cast<unsigned char*>(digest.data()), nullptr);
   return digest;
 }
 
-std::string Sha256::FinishHex() {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const std::byte byte : Finish()) {
-    text += kDigits[std::to_integer<std::size_t>(byte) >> 4U];
-    text += kDigits[std::to_integer<std::size_t>(byte) & 15U];
-  }
-  return text;
-}
+std::string Sha256::FinishHex() { return ToHex(Finish()); }
 
 }  // namespace kenning

@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "measure/sensor_json.h"
+
 namespace kenning {
 namespace {
 
@@ -23,21 +25,6 @@ constexpr int kDeepest = 8;
 /// NaN and infinity become null.
 std::string Dump(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
-json SensorsToJson(const std::vector<Sensor>& sensors) {
-  json list = json::array();
-  for (const Sensor& sensor : sensors) {
-    json item = {{"name", sensor.name},
-                 {"kind", SensorKindName(sensor.kind)},
-                 {"unit", SensorUnit(sensor.kind)},
-                 {"source", sensor.source}};
-    if (!sensor.unavailable.empty()) item["unavailable"] = sensor.unavailable;
-    if (sensor.resolution > 0) item["resolution"] = sensor.resolution;
-    if (sensor.refresh_s > 0) item["refresh_s"] = sensor.refresh_s;
-    list.push_back(std::move(item));
-  }
-  return list;
 }
 
 /// A wrong value, told by what was being read.
@@ -237,7 +224,7 @@ std::string TargetStatisticsJson(const TargetStatistics& statistics) {
     columns["values"].push_back(reading.values);
   }
   return Dump({{"format_version", kFormatVersion},
-               {"sensors", SensorsToJson(statistics.sensors)},
+               {"sensors", SensorsToJson<json>(statistics.sensors)},
                {"memory_total_bytes", statistics.memory_total_bytes},
                {"process_peak_resident_bytes", statistics.process_peak_resident_bytes},
                {"session_peak_resident_bytes", statistics.session_peak_resident_bytes},

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kenning/base/json_depth.h"
+
 namespace kenning {
 namespace {
 
@@ -11,33 +13,14 @@ using nlohmann::json;
 
 constexpr std::int64_t kMostNs = 4'000'000'000'000'000'000;
 
-/// Before the parse, as nlohmann's callback looks through the whole parent after each object. What
-/// is not JSON is left to the parser.
-void CheckDepth(std::string_view text) {
-  int depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > kMostJsonDepth) {
-        throw json::other_error::create(
-            501, fmt::format("nested deeper than {} levels", kMostJsonDepth), nullptr);
-      }
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-}
-
 }  // namespace
 
 json ParseJson(std::string_view text) {
-  CheckDepth(text);
+  // Before the parse, as nlohmann's callback looks through the whole parent after each object.
+  if (!NestsAtMost(text, kMostJsonDepth)) {
+    throw json::other_error::create(
+        501, fmt::format("nested deeper than {} levels", kMostJsonDepth), nullptr);
+  }
   return json::parse(text.begin(), text.end());
 }
 

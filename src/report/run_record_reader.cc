@@ -163,7 +163,7 @@ json LogToJson(const MeasurementLog& log) {
             {"step", std::move(step)},
             {"phase", std::move(phase)}}},
           {"system", std::move(system)},
-          {"sensors", SensorsToJson(log.sensors)}};
+          {"sensors", SensorsToJson<json>(log.sensors)}};
 }
 
 Observation ObservationFromColumns(const std::array<const json*, 6>& columns, std::size_t row,

@@ -10,21 +10,6 @@ namespace kenning {
 
 using nlohmann::json;
 
-json SensorsToJson(const std::vector<Sensor>& sensors) {
-  json list = json::array();
-  for (const Sensor& sensor : sensors) {
-    json item = {{"name", sensor.name},
-                 {"kind", SensorKindName(sensor.kind)},
-                 {"unit", SensorUnit(sensor.kind)},
-                 {"source", sensor.source}};
-    if (!sensor.unavailable.empty()) item["unavailable"] = sensor.unavailable;
-    if (sensor.resolution > 0) item["resolution"] = sensor.resolution;
-    if (sensor.refresh_s > 0) item["refresh_s"] = sensor.refresh_s;
-    list.push_back(std::move(item));
-  }
-  return list;
-}
-
 std::vector<Sensor> SensorsFromJson(const json& list) {
   std::vector<Sensor> sensors;
   for (const json& item : List(list)) {

@@ -8,10 +8,11 @@
 #include <vector>
 
 #include "kenning/core/measurement_log.h"
+#include "measure/sensor_json.h"
 
 namespace kenning {
 
-nlohmann::json SensorsToJson(const std::vector<Sensor>& sensors);
+/// Its other half is in measure/sensor_json.h.
 std::vector<Sensor> SensorsFromJson(const nlohmann::json& list);
 
 nlohmann::json SystemReadingToJson(const SystemReading& reading, std::int64_t base_ns);

@@ -125,7 +125,7 @@ json TargetToJson(const TargetRun& target, std::int64_t base_ns) {
           {"clock", ClockToJson(target.clock, base_ns)},
           {"times", TimesToJson(target.times)},
           {"system", std::move(system)},
-          {"sensors", SensorsToJson(target.sensors)},
+          {"sensors", SensorsToJson<json>(target.sensors)},
           {"optimisations", std::move(optimisations)},
           {"statistics_json", target.statistics_json}};
 }

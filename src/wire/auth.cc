@@ -22,17 +22,6 @@ Digest Proof(std::string_view token, std::string_view role, std::string_view cli
 
 }  // namespace
 
-std::string ToHex(std::span<const std::byte> bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  text.reserve(2 * bytes.size());
-  for (const std::byte byte : bytes) {
-    text += kDigits[std::to_integer<std::size_t>(byte >> 4)];
-    text += kDigits[std::to_integer<std::size_t>(byte & std::byte{15})];
-  }
-  return text;
-}
-
 std::optional<Digest> DigestFromHex(std::string_view text) {
   Digest digest;
   if (text.size() != 2 * digest.size()) return std::nullopt;

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "wire/little_endian.h"
+
 namespace kenning::wire {
 namespace {
 
@@ -16,27 +18,23 @@ HeaderBytes EncodeHeader(const Header& header) {
   HeaderBytes bytes{};
   const std::uint64_t id = (static_cast<std::uint64_t>(header.type) & kTypeMask) |
                            (static_cast<std::uint64_t>(header.flow) << 38);
-  for (std::size_t i = 0; i < 5; ++i) bytes[i] = static_cast<std::byte>(id >> (8 * i));
+  StoreLe(&bytes[0], static_cast<std::uint32_t>(id));
+  StoreLe(&bytes[4], static_cast<std::uint8_t>(id >> 32));
   bytes[kChecksumAt] = static_cast<std::byte>(header.checksum);
-  for (std::size_t i = 0; i < 2; ++i)
-    bytes[6 + i] = static_cast<std::byte>(header.flags >> (8 * i));
-  for (std::size_t i = 0; i < 4; ++i) {
-    bytes[8 + i] = static_cast<std::byte>(header.payload_size >> (8 * i));
-  }
+  StoreLe(&bytes[6], header.flags);
+  StoreLe(&bytes[8], header.payload_size);
   return bytes;
 }
 
 Header DecodeHeader(std::span<const std::byte, kHeaderBytes> bytes) {
-  const auto at = [&bytes](std::size_t i) { return std::to_integer<std::uint64_t>(bytes[i]); };
-  std::uint64_t id = 0;
-  for (std::size_t i = 0; i < 5; ++i) id |= at(i) << (8 * i);
+  const std::uint64_t id =
+      LoadLe<std::uint32_t>(&bytes[0]) | std::uint64_t{LoadLe<std::uint8_t>(&bytes[4])} << 32;
   Header header;
   header.type = static_cast<MessageType>(id & kTypeMask);
   header.flow = static_cast<FlowControl>(id >> 38);
-  header.checksum = static_cast<std::uint8_t>(at(kChecksumAt));
-  header.flags = static_cast<std::uint16_t>(at(6) | at(7) << 8);
-  header.payload_size =
-      static_cast<std::uint32_t>(at(8) | at(9) << 8 | at(10) << 16 | at(11) << 24);
+  header.checksum = std::to_integer<std::uint8_t>(bytes[kChecksumAt]);
+  header.flags = LoadLe<std::uint16_t>(&bytes[6]);
+  header.payload_size = LoadLe<std::uint32_t>(&bytes[8]);
   return header;
 }
 

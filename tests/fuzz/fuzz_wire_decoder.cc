@@ -148,7 +148,7 @@ void Native(ConstBytes bytes) {
   const std::size_t cut = bytes.empty() ? 0 : std::to_integer<std::size_t>(bytes[0]) % bytes.size();
   KENNING_CHECK(Crc32c(bytes.subspan(cut), Crc32c(bytes.first(cut))) == crc);
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (const auto digest = DigestFromHex(text)) KENNING_CHECK(ToHex(*digest) == text);
+  if (const auto digest = DigestFromHex(text)) KENNING_CHECK(kenning::ToHex(*digest) == text);
 }
 
 }  // namespace

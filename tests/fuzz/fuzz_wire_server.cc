@@ -51,7 +51,7 @@ enum Setting : std::uint8_t {
 std::string NameOf(ConstBytes model) {
   Digest digest{};
   std::ranges::copy(model.first(std::min<std::size_t>(model.size(), 4)), digest.begin());
-  return ToHex(digest);
+  return kenning::ToHex(digest);
 }
 
 // Bytes of the input, taken from its beginning; zeros behind its end.

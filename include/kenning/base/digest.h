@@ -12,6 +12,11 @@
 
 namespace kenning {
 
+using Digest = std::array<std::byte, 32>;
+
+/// Two lower-case hexadecimal digits a byte.
+std::string ToHex(std::span<const std::byte> bytes);
+
 class Sha256 {
  public:
   Sha256();
@@ -21,8 +26,8 @@ class Sha256 {
   void Add(std::span<const std::byte> bytes);
   void Add(std::string_view bytes) { Add(std::as_bytes(std::span(bytes))); }
   /// Of all that was added; nothing may be added afterwards.
-  std::array<std::byte, 32> Finish();
-  /// The same as lower-case hexadecimal digits.
+  Digest Finish();
+  /// The same as text.
   std::string FinishHex();
 
  private:

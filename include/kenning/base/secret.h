@@ -3,14 +3,13 @@
 /// What proving a shared secret takes. The cryptography is OpenSSL's.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <span>
 #include <string_view>
 
-namespace kenning {
+#include "kenning/base/digest.h"
 
-using Digest = std::array<std::byte, 32>;
+namespace kenning {
 
 /// HMAC-SHA256 (RFC 2104) of `bytes` under `key`.
 Digest HmacSha256(std::string_view key, std::span<const std::byte> bytes);

@@ -11,7 +11,9 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <span>
 
+#include "kenning/base/digest.h"
 #include "transport/secret_file.h"
 #include "transport/tls/explain.h"
 
@@ -137,9 +139,7 @@ std::string FingerprintOf(const X509& certificate) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> hash = {};
   unsigned size = 0;
   if (X509_digest(&certificate, EVP_sha256(), hash.data(), &size) != 1) return "";
-  std::string digits;
-  for (unsigned i = 0; i < size; ++i) digits += fmt::format("{:02x}", hash[i]);
-  return digits;
+  return ToHex(std::as_bytes(std::span(hash).first(size)));
 }
 
 Result<SslContext> MakeContext(const TlsSettings& settings, TlsRole role, PeerCheck& check) {
